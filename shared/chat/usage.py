@@ -1,0 +1,36 @@
+"""Tokens in disjoint buckets, whoever counted them."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypeAlias
+
+Source: TypeAlias = Literal["provider", "estimated", "partial"]
+
+
+class Usage(NamedTuple):
+    """Token counts of one upstream attempt.
+
+    The input buckets are disjoint: `input_tokens` excludes cache reads and writes (Anthropic's meaning; OpenAI's
+    `prompt_tokens` is the sum of all four). `reasoning_tokens` is a part of `output_tokens`.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+    source: Source = "provider"
+
+    @property
+    def cache_write_tokens(self) -> int:
+        return self.cache_write_5m_tokens + self.cache_write_1h_tokens
+
+    @property
+    def prompt_tokens(self) -> int:
+        """All input, as OpenAI counts it."""
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.output_tokens

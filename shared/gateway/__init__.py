@@ -1,0 +1,1 @@
+"""The data path. Read answer.py first."""

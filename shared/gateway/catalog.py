@@ -1,0 +1,50 @@
+"""What administrators define, as the data path reads it: one immutable snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from shared.providers.base import Endpoint
+
+
+class TargetSpec(NamedTuple):
+    """One of a virtual model's places to go."""
+
+    endpoint_id: int
+    actual_model: str
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualModel:
+    """A name that clients ask for. Defaults are None where nothing is set: 0 is a value. Prices: dollars per million."""
+
+    id: int
+    name: str
+    targets: tuple[TargetSpec, ...]
+    description: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    system_prompt: str | None = None
+    custom_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    disable_streaming: bool = False
+    force_non_streaming: bool = False
+    show_reasoning: bool = True
+    cost_per_1m_tokens_in: Decimal | None = None
+    cost_per_1m_tokens_out: Decimal | None = None
+    cost_per_1m_tokens_in_cached: Decimal | None = None
+    cost_per_1m_tokens_out_cached: Decimal | None = None
+    enabled: bool = True
+    created_at: int = 0  # seconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All endpoints by id and all virtual models by name, at one `version` of the configuration."""
+
+    version: int = 0
+    endpoints: Mapping[int, Endpoint] = field(default_factory=dict)
+    virtual_models: Mapping[str, VirtualModel] = field(default_factory=dict)
