@@ -204,6 +204,4 @@ class UpstreamRefused(UpstreamFailure):
         self.status, self.type, own_code, self.another_target_may_help, self.client_may_retry = row
         if self.status == 429 and retry_after_seconds is None:
             retry_after_seconds = DEFAULT_RETRY_AFTER_SECONDS
-        super().__init__(
-            message, param=param, code=code or own_code, retry_after_seconds=retry_after_seconds
-        )
+        super().__init__(message, param=param, code=code or own_code, retry_after_seconds=retry_after_seconds)

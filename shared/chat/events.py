@@ -43,18 +43,18 @@ class ReasoningDelta(NamedTuple):
 
 
 class ToolCallStarted(NamedTuple):
-    """A call begins; `index` is the ordinal of the call within its choice, counted from 0."""
+    """A call begins; `call` is the ordinal of the call within its choice, counted from 0."""
 
-    index: int
+    call: int
     id: str
     name: str
     choice: int = 0
 
 
 class ToolCallDelta(NamedTuple):
-    """More of the JSON text of call `index`; all deltas of a call concatenate to its arguments."""
+    """More of the JSON text of call `call`; all deltas of a call concatenate to its arguments."""
 
-    index: int
+    call: int
     arguments: str
     choice: int = 0
 

@@ -210,5 +210,3 @@ class EmbeddingRequest:
 def text_of(parts: tuple[Part, ...], separator: str = "\n") -> str:
     """The plain text among `parts`."""
     return separator.join(part.text for part in parts if isinstance(part, TextPart | RefusalPart))
-
-

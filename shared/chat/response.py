@@ -79,9 +79,9 @@ class Response:
             case RefusalDelta():
                 self.choice(event.choice).refusal.append(event.text)
             case ToolCallStarted():
-                self.choice(event.choice).tool_calls[event.index] = ToolCall(event.id, event.name)
+                self.choice(event.choice).tool_calls[event.call] = ToolCall(event.id, event.name)
             case ToolCallDelta():
-                self.choice(event.choice).tool_calls[event.index].arguments.append(event.arguments)
+                self.choice(event.choice).tool_calls[event.call].arguments.append(event.arguments)
             case UsageReported():
                 self.usage = event.usage
             case Finished():

@@ -19,7 +19,7 @@ class TargetSpec(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VirtualModel:
-    """A name that clients ask for. Defaults are None where nothing is set: 0 is a value. Prices: dollars per million."""
+    """A name that clients ask for. Defaults are None where unset (0 is a value). Prices: dollars per million."""
 
     id: int
     name: str

@@ -105,7 +105,7 @@ class Adapter(Protocol):
     def stream(self, request: ChatRequest, target: Target) -> AsyncGenerator[Batch, None]:
         """Ask, and yield what arrives as it arrives, one batch per read; an empty batch is never yielded.
 
-        Any failure is raised as a GatewayError: before the first batch (refused, unreachable) or after it (UpstreamCut).
+        Any failure is raised as a GatewayError: before the first batch (refused) or after it (UpstreamCut).
         The generator ends only after the backend's own terminal frame; usage is always asked for. Closing it closes
         the upstream connection. It also serves whole answers (`request.stream` false, or `target.whole`).
         """

@@ -25,12 +25,23 @@ class EventDecoder:
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._parts: list[bytes] = []  # pieces without a line end, joined once: a long event costs linear time
+        self._held = 0
         self._start = True
         self._data: list[bytes] = []
         self._event = ""
         self._size = 0
 
     def feed(self, piece: bytes) -> list[ServerEvent]:
+        if not self._start and b"\n" not in piece and b"\r" not in piece and not self._buffer.endswith(b"\r"):
+            self._parts.append(piece)
+            self._held += len(piece)
+            if self._held > MAX_EVENT_BYTES:
+                raise UpstreamMalformed(f"the backend sent an event of more than {MAX_EVENT_BYTES} bytes")
+            return []
+        if self._parts:
+            piece = b"".join((*self._parts, piece))
+            self._parts, self._held = [], 0
         buffer = self._buffer + piece if self._buffer else piece
         if self._start:
             if len(buffer) < 3 and b"\xef\xbb\xbf".startswith(buffer):
@@ -66,11 +77,12 @@ class EventDecoder:
 
     def rest(self) -> ServerEvent | None:
         """The last event of a stream that ended without its empty line, if there is one."""
-        last = self._buffer.removesuffix(b"\r")
-        self._buffer = b""
+        last = (self._buffer + b"".join(self._parts)).removesuffix(b"\r")
+        self._buffer, self._parts, self._held = b"", [], 0
         if last:
             events = self.feed(last + b"\n")
-            assert not events
+            if events:  # the stream's very last line was a lone CR or LF
+                return events[0]
         if not self._data:
             return None
         event = ServerEvent(self._event, b"\n".join(self._data))
