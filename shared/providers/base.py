@@ -58,6 +58,10 @@ class Embeddings(NamedTuple):
     usage: Usage | None = None
 
 
+class OneChoiceOnly(Exception):  # noqa: N818  not a failure: the gateway asks again, once per choice
+    """Raised by `stream` before its first batch when the backend turns out to serve one choice at a time."""
+
+
 class UpstreamResponse(Protocol):
     """An answer whose status and headers have arrived and whose body has not been read."""
 

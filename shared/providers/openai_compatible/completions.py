@@ -1,0 +1,92 @@
+"""Legacy completions on OpenAI's wire, and what to do where a backend only chats."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from shared.chat.events import Event, Finished, Frame, Started, TextDelta, UsageReported
+from shared.chat.request import ChatRequest, Native
+from shared.errors import InvalidRequest, UpstreamMalformed
+from shared.providers.openai_compatible.events import finish_reason, stream_error
+from shared.providers.openai_compatible.usage import read_usage
+from shared.wire import JsonObject
+
+CHUNK = "openai_completions"
+WHOLE = "openai_completions/whole"
+
+
+class CompletionDecoder:
+    """The chunks of one `text_completion` stream."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+        self._started = False
+        self._open: set[int] = set()
+        self._seen = False
+
+    @property
+    def complete(self) -> bool:
+        return self._seen and not self._open
+
+    def decode(self, chunk: JsonObject) -> Frame:
+        if chunk.get("error") or ("choices" not in chunk and ("detail" in chunk or "error_message" in chunk)):
+            raise stream_error(chunk, self._endpoint)
+        events: list[Event] = []
+        if not self._started:
+            self._started = True
+            events.append(Started(_str(chunk.get("id")), _str(chunk.get("model"))))
+        for choice in chunk.get("choices") or ():
+            if not isinstance(choice, dict):
+                continue
+            index = choice.setdefault("index", 0)
+            if not self._seen or choice.get("finish_reason") is None:
+                self._open.add(index)
+            self._seen = True
+            _text_events(choice, index, events)
+            if events and isinstance(events[-1], Finished):
+                self._open.discard(index)
+        if usage := read_usage(chunk.get("usage")):
+            events.append(UsageReported(usage))
+        return Frame(tuple(events), Native(CHUNK, chunk))
+
+
+def decode_whole_completion(body: JsonObject, endpoint: str) -> Frame:
+    if body.get("error"):
+        raise stream_error(body, endpoint)
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
+        raise UpstreamMalformed(f"endpoint '{endpoint}' answered without choices")
+    events: list[Event] = [Started(_str(body.get("id")), _str(body.get("model")))]
+    for position, choice in enumerate(choices):
+        choice["finish_reason"] = finish_reason(choice.get("finish_reason") or "stop", called=False)
+        _text_events(choice, choice.setdefault("index", position), events)
+    if usage := read_usage(body.get("usage")):
+        events.append(UsageReported(usage))
+    return Frame(tuple(events), Native(WHOLE, body))
+
+
+def _text_events(choice: JsonObject, index: int, events: list[Event]) -> None:
+    text = choice.get("text")
+    if text is None:
+        text = choice["text"] = ""
+    if text or choice.get("logprobs"):
+        events.append(TextDelta(str(text), index, choice.get("logprobs")))
+    reason = choice.get("finish_reason")
+    if reason:
+        choice["finish_reason"] = finish_reason(reason, called=False)
+        matched = choice.get("stop_reason")
+        events.append(Finished(choice["finish_reason"], index, matched if isinstance(matched, str) else None))
+
+
+def as_chat(request: ChatRequest) -> ChatRequest:
+    """The completion as a chat of one user message; raises InvalidRequest for a prompt of tokens."""
+    if not all(isinstance(prompt, str) for prompt in request.prompts):
+        raise InvalidRequest(
+            "this model's backend only chats and cannot read token prompts; send `prompt` as text", param="prompt"
+        )
+    return replace(request, native=Native("openai_completions/chat", request.native.body))
+
+
+def _str(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

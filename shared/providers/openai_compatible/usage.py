@@ -1,0 +1,50 @@
+"""OpenAI-style counts into disjoint buckets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.chat.usage import Usage
+
+
+def read_usage(counts: Any) -> Usage | None:
+    """A `usage` object in any of the spellings of OpenAI-compatible backends; None when it holds no counts.
+
+    `prompt_tokens` includes what the cache served: `prompt_tokens_details.cached_tokens` (OpenAI, vLLM, DeepInfra),
+    `prompt_cache_hit_tokens` (DeepSeek), `cached_tokens` (Moonshot), `cache_read_input_tokens` (LiteLLM); cache writes
+    are `prompt_tokens_details.cache_write_tokens` or `cache_creation_input_tokens`. RunPod's workers say
+    `input`/`output`, others `input_tokens`/`output_tokens`.
+    """
+    if not isinstance(counts, dict):
+        return None
+    prompt = _count(counts, "prompt_tokens", "input_tokens", "input")
+    output = _count(counts, "completion_tokens", "output_tokens", "output")
+    if prompt is None and output is None:
+        return None
+    details = counts.get("prompt_tokens_details") or counts.get("input_tokens_details")
+    details = details if isinstance(details, dict) else {}
+    read = (
+        _count(details, "cached_tokens")
+        or _count(counts, "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
+        or 0
+    )
+    write = _count(details, "cache_write_tokens") or _count(counts, "cache_creation_input_tokens") or 0
+    thought = counts.get("completion_tokens_details") or counts.get("output_tokens_details")
+    prompt = prompt or 0
+    read = min(read, prompt)
+    write = min(write, prompt - read)
+    return Usage(
+        input_tokens=prompt - read - write,
+        output_tokens=output or 0,
+        cache_read_tokens=read,
+        cache_write_5m_tokens=write,
+        reasoning_tokens=(_count(thought, "reasoning_tokens") or 0) if isinstance(thought, dict) else 0,
+    )
+
+
+def _count(counts: dict[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = counts.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**12:
+            return int(value)
+    return None
