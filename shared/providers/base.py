@@ -58,7 +58,7 @@ class Embeddings(NamedTuple):
     usage: Usage | None = None
 
 
-class OneChoiceOnly(Exception):  # noqa: N818  not a failure: the gateway asks again, once per choice
+class OneChoiceOnly(Exception):
     """Raised by `stream` before its first batch when the backend turns out to serve one choice at a time."""
 
 

@@ -116,16 +116,18 @@ class OpenAICompatible:
 
     async def models(self, target: Target) -> list[str]:
         """The first discovery path that answers with a list."""
-        failure: UpstreamRefused | UpstreamMalformed | None = None
-        for path in self._preset.models:
-            try:
-                return await self._models(join_url(target.endpoint.url, path), target)
-            except (UpstreamRefused, UpstreamMalformed) as error:
-                if isinstance(error, UpstreamRefused) and error.upstream_status in (401, 403):
-                    raise
-                failure = failure or error
-        assert failure is not None
-        raise failure
+        first, *others = (join_url(target.endpoint.url, path) for path in self._preset.models)
+        try:
+            return await self._models(first, target)
+        except (UpstreamRefused, UpstreamMalformed) as failure:
+            if isinstance(failure, UpstreamRefused) and failure.upstream_status in (401, 403):
+                raise
+            for url in others:
+                try:
+                    return await self._models(url, target)
+                except (UpstreamRefused, UpstreamMalformed):
+                    continue
+            raise
 
     async def _models(self, url: str, target: Target) -> list[str]:
         async with self._upstream.request(
@@ -207,7 +209,7 @@ async def _frames(
 
 
 async def _drain(batches: AsyncGenerator[object, None]) -> None:
-    """Read the end of the body behind `[DONE]`, so that the connection can serve again; it is there at once or never."""
+    """Read the end of the body behind `[DONE]`, so that the connection can serve again."""
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in batches:

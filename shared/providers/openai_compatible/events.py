@@ -259,7 +259,7 @@ def finish_reason(reason: Any, *, called: bool) -> FinishReason:
 
 
 def stream_error(body: JsonObject, endpoint: str) -> UpstreamFailure:
-    """The failure that an error object inside a 200 means; its status is in `code`, in `status` or implied by `type`."""
+    """What an error object inside a 200 means; its status is in `code`, in `status` or implied by `type`."""
     error = body.get("error")
     error = error if isinstance(error, dict) else {}
     message, code, param = error_words(dumps(body))

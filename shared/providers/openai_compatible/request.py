@@ -168,9 +168,9 @@ def _messages(message: Message) -> list[JsonObject]:
     """One canonical message as messages: tool results first, each its own; images of results follow as a user's."""
     results = [part for part in message.parts if isinstance(part, ToolResultPart)]
     rest = tuple(part for part in message.parts if not isinstance(part, ToolResultPart))
-    found: list[JsonObject] = []
-    for result in results:
-        found.append({"role": "tool", "tool_call_id": result.id, "content": _result_text(result)})
+    found: list[JsonObject] = [
+        {"role": "tool", "tool_call_id": result.id, "content": _result_text(result)} for result in results
+    ]
     for result in results:
         images = [part for part in result.content if isinstance(part, ImagePart | FilePart)]
         if images:
