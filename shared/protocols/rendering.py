@@ -1,0 +1,55 @@
+"""What every protocol's renderer is told and must do."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from shared.chat.events import Batch
+from shared.chat.request import ChatRequest
+from shared.chat.response import Response
+from shared.errors import GatewayError
+from shared.wire import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is the same on every message of one answer: the name the client asked for, not the backend's."""
+
+    request: ChatRequest
+    created: int = field(default_factory=lambda: int(time.time()))
+    token: str = field(default_factory=lambda: secrets.token_hex(12))
+
+
+class StreamRenderer(Protocol):
+    """Turns events into the bytes of one streamed answer."""
+
+    def feed(self, batch: Batch) -> bytes:
+        """The frames' bytes; may be empty."""
+        ...
+
+    def finish(self) -> bytes:
+        """The protocol's terminal frames."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes:
+        """The protocol's in-stream error; nothing follows it."""
+        ...
+
+
+class Wire(Protocol):
+    """One protocol, whole: what a chat route needs of it."""
+
+    name: str
+    media_type: str
+    keep_alive: bytes
+
+    def parse(self, body: JsonObject) -> ChatRequest: ...
+
+    def stream(self, envelope: Envelope) -> StreamRenderer: ...
+
+    def whole(self, envelope: Envelope, response: Response) -> JsonObject: ...
+
+    def error(self, error: GatewayError) -> JsonObject: ...
