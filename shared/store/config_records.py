@@ -1,0 +1,120 @@
+"""What administrators define, as stored: the values with their versions, and their JSON documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import Any
+
+from shared import wire
+from shared.gateway.catalog import TargetSpec, VirtualModel
+from shared.providers.base import Endpoint
+from shared.wire import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRecord:
+    """An endpoint as stored. `sealed_key` is the encrypted API key, `key_hint` its last characters.
+
+    `id` 0 asks the store for one; times are seconds since 1970; `version` counts the record's changes.
+    """
+
+    name: str
+    url: str
+    endpoint_type: str
+    id: int = 0
+    sealed_key: bytes | None = field(default=None, repr=False)
+    key_hint: str | None = None
+    priority: int = 0
+    enabled: bool = True
+    options: JsonObject = field(default_factory=dict)
+    created_at: int = 0
+    updated_at: int = 0
+    version: int = 0
+
+    def endpoint(self) -> Endpoint:
+        """What the data path needs to know of it."""
+        return Endpoint(
+            id=self.id,
+            name=self.name,
+            type=self.endpoint_type,
+            url=self.url,
+            enabled=self.enabled,
+            priority=self.priority,
+            sealed_key=self.sealed_key,
+            options=self.options,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualModelRecord:
+    """A virtual model as stored; `value.id` 0 asks the store for one."""
+
+    value: VirtualModel
+    version: int = 0
+    created_at: int = 0
+    updated_at: int = 0
+
+    @property
+    def id(self) -> int:
+        return self.value.id
+
+    @property
+    def name(self) -> str:
+        return self.value.name
+
+
+# The rest of a record stands in attributes of its own: the sealed key is binary, the others are conditions.
+_ENDPOINT_FIELDS = ("id", "name", "url", "endpoint_type", "key_hint", "priority", "enabled", "options")
+_PRICES = (
+    "cost_per_1m_tokens_in",
+    "cost_per_1m_tokens_out",
+    "cost_per_1m_tokens_in_cached",
+    "cost_per_1m_tokens_out_cached",
+)
+_VIRTUAL_MODEL_FIELDS = tuple(each.name for each in fields(VirtualModel) if each.name != "created_at")
+
+
+def endpoint_document(record: EndpointRecord) -> str:
+    return _document({name: getattr(record, name) for name in _ENDPOINT_FIELDS})
+
+
+def read_endpoint(
+    document: str, *, sealed_key: bytes | None, version: int, created_at: int, updated_at: int
+) -> EndpointRecord:
+    """Raises ValueError or TypeError when the document is not an endpoint's."""
+    given = _known(document, _ENDPOINT_FIELDS)
+    return EndpointRecord(sealed_key=sealed_key, version=version, created_at=created_at, updated_at=updated_at, **given)
+
+
+def virtual_model_document(value: VirtualModel) -> str:
+    """Unset fields are left out, so that absent stays absent and 0 stays 0; prices are decimal strings."""
+    given = {name: getattr(value, name) for name in _VIRTUAL_MODEL_FIELDS}
+    given = {name: item for name, item in given.items() if item is not None}
+    given["targets"] = [target._asdict() for target in value.targets]
+    given["custom_headers"] = dict(value.custom_headers)
+    for price in _PRICES:
+        if price in given:
+            given[price] = str(given[price])
+    return _document(given)
+
+
+def read_virtual_model(document: str, *, version: int, created_at: int, updated_at: int) -> VirtualModelRecord:
+    """Raises ValueError or TypeError when the document is not a virtual model's."""
+    given = _known(document, _VIRTUAL_MODEL_FIELDS)
+    given["targets"] = tuple(TargetSpec(**target) for target in given["targets"])
+    for price in _PRICES:
+        if price in given:
+            given[price] = Decimal(given[price])
+    value = VirtualModel(created_at=created_at, **given)
+    return VirtualModelRecord(value=value, version=version, created_at=created_at, updated_at=updated_at)
+
+
+def _document(given: JsonObject) -> str:
+    return wire.dumps(given).decode()
+
+
+def _known(document: str, names: tuple[str, ...]) -> dict[str, Any]:
+    """The named fields of a document; a newer version's other fields are passed over."""
+    given = wire.loads(document)
+    return {name: given[name] for name in names if name in given}

@@ -1,0 +1,108 @@
+"""The tables as PynamoDB models, bound to names, an address and a patience only when a process asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.connection import Connection
+from pynamodb.exceptions import PynamoDBException
+from pynamodb.models import Model
+
+from shared.errors import StoreUnavailable
+
+_M = TypeVar("_M", bound=Model)
+
+
+class Patience(NamedTuple):
+    """How long one call may take: seconds to connect, seconds of silence, and how often it is tried again."""
+
+    connect_seconds: float
+    read_seconds: float
+    retries: int
+
+
+REQUEST_PATH = Patience(connect_seconds=0.25, read_seconds=0.25, retries=1)
+ADMIN_PATH = Patience(connect_seconds=2.0, read_seconds=2.0, retries=2)
+
+
+class ConfigItem(Model):
+    """One item of the `config` table; which attributes are set depends on its scope (docs/adr/0002)."""
+
+    scope = UnicodeAttribute(hash_key=True)
+    key = UnicodeAttribute(range_key=True)
+    document = UnicodeAttribute(null=True)  # JSON
+    sealed_key = BinaryAttribute(legacy_encoding=False, null=True)
+    version = NumberAttribute(null=True)
+    owner = NumberAttribute(null=True)  # the id that holds a name
+    created_at = NumberAttribute(null=True)  # seconds since 1970
+    updated_at = NumberAttribute(null=True)
+
+
+class LedgerItem(Model):
+    """One item of the `ledger` table: keys, the end of its life, and the record as JSON (docs/adr/0002)."""
+
+    bucket = UnicodeAttribute(hash_key=True)  # day#shard
+    moment = UnicodeAttribute(range_key=True)  # time#request#attempt
+    expires_at = NumberAttribute(null=True)  # seconds since 1970
+    document = UnicodeAttribute()
+
+
+class Tables:
+    """The tables of one deployment behind one client. Building it does no I/O; the client is made on first use.
+
+    `endpoint` None leaves the address to the AWS environment (`AWS_ENDPOINT_URL_DYNAMODB`).
+    """
+
+    def __init__(
+        self, prefix: str, *, region: str, endpoint: str | None = None, patience: Patience = ADMIN_PATH
+    ) -> None:
+        # One connection for all tables: PynamoDB would make one a model, and a botocore client costs 150 ms of CPU.
+        self.connection = Connection(
+            region=region,
+            host=endpoint,
+            connect_timeout_seconds=patience.connect_seconds,
+            read_timeout_seconds=patience.read_seconds,
+            max_retry_attempts=patience.retries,
+        )
+        self.config = self._bound(ConfigItem, f"{prefix}-config")
+        self.ledger = self._bound(LedgerItem, f"{prefix}-ledger")
+
+    def connect(self) -> None:
+        """Make the client now, so that no deadline has to cover its 150 ms of CPU. No I/O."""
+        _ = self.connection.client
+
+    def create_missing(self) -> None:
+        """Create the tables that do not exist; for the laptop and the tests, in the cloud CDK owns them."""
+        with reaching("the tables"):
+            existing = set(self.connection.list_tables()["TableNames"])
+            for model in (self.config, self.ledger):
+                if model.Meta.table_name not in existing:
+                    model.create_table(wait=True)
+
+    def _bound(self, model: type[_M], name: str) -> type[_M]:
+        meta = type("Meta", (), {"table_name": name, "billing_mode": "PAY_PER_REQUEST", "max_retry_attempts": 3})
+        bound: type[_M] = type(model.__name__, (model,), {"Meta": meta, "__module__": model.__module__})
+        table = bound._get_connection()
+        self.connection.add_meta_table(table.connection.get_meta_table(name))
+        table.connection = self.connection
+        return bound
+
+
+@contextmanager
+def reaching(what: str) -> Iterator[None]:
+    """Raise StoreUnavailable, naming `what` and AWS's code, for every failure of AWS or of the way to it."""
+    try:
+        yield
+    except (PynamoDBException, BotoCoreError, ClientError) as failure:
+        raise StoreUnavailable(f"the store could not be asked for {what} ({_reason(failure)}); try again") from failure
+
+
+def _reason(failure: Exception) -> str:
+    cause = getattr(failure, "cause", None) or failure
+    if isinstance(cause, ClientError):
+        return cause.response.get("Error", {}).get("Code", "ClientError")
+    return type(cause).__name__
