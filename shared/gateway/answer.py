@@ -1,0 +1,234 @@
+"""The whole product on one page: resolve the virtual model, try its targets, transform what they say, record it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from shared.chat.events import Batch, Frame
+from shared.chat.request import ChatRequest, EmbeddingRequest, Message, TextPart
+from shared.errors import GatewayError, NoEndpointEnabled
+from shared.gateway.attempt import Attempt, Choir, Source
+from shared.gateway.catalog import Catalog
+from shared.gateway.metering import Caller, Meter
+from shared.gateway.reasoning import HideReasoning
+from shared.gateway.records import Recorder
+from shared.gateway.routing import Route, Stop, apply_policy, resolve
+from shared.providers.base import Adapter, Embeddings, Endpoint, OneChoiceOnly, Target, Timeouts
+
+
+class CatalogSource(Protocol):
+    async def get(self) -> Catalog: ...
+
+
+class AdapterTable(Protocol):
+    def __getitem__(self, endpoint_type: str) -> Adapter: ...
+
+
+class KeyRing(Protocol):
+    async def reveal(self, endpoint: Endpoint) -> str | None:
+        """The endpoint's API key in the clear; answers from memory when warm."""
+        ...
+
+
+class HealthNotes(Protocol):
+    def note(self, endpoint_id: int, ok: bool, error_code: str | None) -> None:
+        """Remember how the endpoint was last seen; never blocks."""
+        ...
+
+
+class Step(Protocol):
+    """One transformation of the stream, fed batch by batch."""
+
+    def feed(self, batch: Batch) -> Batch: ...
+
+    def finish(self) -> Batch: ...
+
+
+class Answer:
+    """An answer whose first batch has arrived: from here on, nothing is retried.
+
+    `next` gives batch after batch and then None; it raises the GatewayError that broke the answer off. `aclose` must
+    be called in every ending: it closes the upstream connection and records an answer nobody waited for.
+    """
+
+    def __init__(self, route: Route, stop: Stop, source: Source, first: Batch, steps: list[Step]) -> None:
+        self.virtual_model = route.virtual_model
+        self.stop = stop
+        self.attempts = 1
+        self.dropped: tuple[str, ...] = ()
+        self._source = source
+        self._first: Batch | None = first
+        self._steps = steps
+        self._over = False
+
+    async def next(self) -> Batch | None:
+        while not self._over:
+            batch, self._first = self._first, None
+            if batch is None:
+                batch = await self._source.next()
+            if batch is None:
+                self._over = True
+                batch = self._finish()
+            else:
+                for step in self._steps:
+                    batch = step.feed(batch)
+            if batch:
+                return batch
+        return None
+
+    def _finish(self) -> Batch:
+        """What the steps still hold back, each passed through the steps behind it."""
+        batch: list[Frame] = []
+        for step in self._steps:
+            batch = [*step.feed(batch), *step.finish()] if batch else step.finish()
+        return batch
+
+    async def aclose(self) -> None:
+        await self._source.aclose()
+
+
+class Gateway:
+    """Everything a request needs, handed in once per process."""
+
+    def __init__(
+        self,
+        *,
+        catalog: CatalogSource,
+        adapters: AdapterTable,
+        keys: KeyRing,
+        recorder: Recorder,
+        health: HealthNotes,
+        timeouts: Timeouts,
+        queue: Endpoint | None = None,
+    ) -> None:
+        self.catalog = catalog
+        self.recorder = recorder
+        self._adapters = adapters
+        self._keys = keys
+        self._health = health
+        self._timeouts = timeouts
+        self._queue = queue
+
+    async def answer(self, request: ChatRequest, caller: Caller) -> Answer:
+        """Ask target after target until one answers; raises the last target's failure."""
+        route = resolve(await self.catalog.get(), request.model, self._queue)
+        request = apply_policy(request, route.virtual_model)
+        failure: GatewayError = NoEndpointEnabled(f"virtual model {request.model!r} has no target", param="model")
+        for number, stop in enumerate(route.stops, 1):
+            try:
+                answer = await self._try(request, route, stop, caller, number)
+            except GatewayError as error:
+                self._note(stop, error)
+                failure = error
+                if not error.another_target_may_help:
+                    raise
+            else:
+                self._note(stop, None)
+                answer.attempts = number
+                return answer
+        raise failure
+
+    async def _try(self, request: ChatRequest, route: Route, stop: Stop, caller: Caller, number: int) -> Answer:
+        """One target: its answer, once the first batch is there."""
+        adapter = self._adapters[stop.endpoint.type]
+        target = await self._target(route, stop)
+        together = adapter.serves_choices(request, target)
+        source = self._attempts(adapter, request, target, stop, caller, number, together=together)
+        try:
+            first = await source.next()
+        except OneChoiceOnly:
+            source = self._attempts(adapter, request, target, stop, caller, number, together=False)
+            try:
+                first = await source.next()
+            except BaseException:
+                await source.aclose()
+                raise
+        except BaseException:
+            await source.aclose()
+            raise
+        steps: list[Step] = [] if route.virtual_model.show_reasoning else [HideReasoning()]
+        answer = Answer(route, stop, source, first or [], steps)
+        answer.dropped = adapter.dropped(request, target)
+        return answer
+
+    def _attempts(
+        self,
+        adapter: Adapter,
+        request: ChatRequest,
+        target: Target,
+        stop: Stop,
+        caller: Caller,
+        number: int,
+        *,
+        together: bool,
+    ) -> Source:
+        if together:
+            return Attempt(adapter, request, target, Meter(self.recorder, request, stop, caller, number))
+        requests = one_choice_each(request)
+        # attempts of one request are told apart by their number: 1, 2, … for targets, 1001, 1002, … within a choir
+        return Choir(
+            [
+                Attempt(adapter, single, target, Meter(self.recorder, single, stop, caller, number * 1_000 + index))
+                for index, single in enumerate(requests, 1)
+            ]
+        )
+
+    async def embed(self, request: EmbeddingRequest, caller: Caller) -> tuple[Embeddings, Stop]:
+        """The vectors of the first target that has them."""
+        route = resolve(await self.catalog.get(), request.model, self._queue)
+        failure: GatewayError = NoEndpointEnabled(f"virtual model {request.model!r} has no target", param="model")
+        for number, stop in enumerate(route.stops, 1):
+            meter = Meter(self.recorder, request, stop, caller, number)
+            try:
+                target = await self._target(route, stop)
+                answer = await self._adapters[stop.endpoint.type].embed(request, target)
+            except GatewayError as error:
+                meter.fail(error)
+                self._note(stop, error)
+                failure = error
+                if not error.another_target_may_help:
+                    raise
+            except BaseException:
+                meter.abort()
+                raise
+            else:
+                meter.usage = answer.usage
+                self._note(stop, None)
+                return answer._replace(usage=meter.succeed()), stop
+        raise failure
+
+    async def _target(self, route: Route, stop: Stop) -> Target:
+        headers: Mapping[str, str] = route.virtual_model.custom_headers
+        return Target(
+            endpoint=stop.endpoint,
+            model=stop.actual_model,
+            api_key=await self._keys.reveal(stop.endpoint),
+            headers=headers,
+            timeouts=self._timeouts,
+            whole=route.virtual_model.disable_streaming,
+        )
+
+    def _note(self, stop: Stop, error: GatewayError | None) -> None:
+        """An endpoint that refuses a bad request is well; one that cannot be reached or refuses our key is not."""
+        ill = error is not None and (error.another_target_may_help or error.status >= 500)
+        self._health.note(stop.endpoint.id, not ill, error.code if error and ill else None)
+
+
+def one_choice_each(request: ChatRequest) -> list[ChatRequest]:
+    """The request once per choice: for every prompt of a completion, `n` times."""
+    single = replace(request.sampling, n=1)
+    if len(request.prompts) <= 1:
+        return [replace(request, sampling=single)] * request.sampling.n
+    system = request.messages if request.policy.system_prompt else ()
+    return [
+        replace(
+            request,
+            sampling=single,
+            prompts=(prompt,),
+            messages=(*system, *((Message("user", (TextPart(prompt),)),) if isinstance(prompt, str) else ())),
+        )
+        for prompt in request.prompts
+        for _ in range(request.sampling.n)
+    ]
