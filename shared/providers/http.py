@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import re
 import time
@@ -9,12 +10,13 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from shared.errors import UpstreamMalformed, UpstreamRefused
+from shared.errors import UpstreamFailure, UpstreamMalformed, UpstreamRefused
 from shared.providers.base import UpstreamResponse
 from shared.providers.sse import EventDecoder, ServerEvent
 from shared.wire import JsonObject, loads
 
 MAX_MESSAGE_CHARS = 2_000
+DRAIN_SECONDS = 0.1
 _LONGEST_RETRY_AFTER_SECONDS = 86_400.0
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|gsk|hf|key|xai|rpa)[-_][A-Za-z0-9_\-*.]{6,}|(?i:bearer)\s+[A-Za-z0-9._\-]{8,}")
 
@@ -161,3 +163,14 @@ async def event_batches(response: UpstreamResponse) -> AsyncGenerator[list[Serve
 
 def media_type(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def drain(batches: AsyncGenerator[object, None]) -> None:
+    """Read the end of the body behind a terminal frame, so that the connection can serve again; it is there at once
+    or never."""
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in batches:
+                return
+    except (TimeoutError, UpstreamFailure):
+        return

@@ -1,0 +1,1 @@
+"""The Anthropic Messages wire: requests, answers, and the quirks of each model family."""
