@@ -1,0 +1,1 @@
+"""The deployment: CDK in the cloud, one command on the laptop."""

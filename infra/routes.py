@@ -1,0 +1,65 @@
+"""The deployment on one screen: which function serves which route, and how. A route that is not here does not exist."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypeAlias
+
+Access: TypeAlias = Literal["client", "admin", "public"]
+
+
+class Route(NamedTuple):
+    """`path` is API Gateway's spelling; `aliases` are the original's other names for the same."""
+
+    methods: tuple[str, ...]
+    path: str
+    function: str
+    access: Access
+    streams: bool = False
+    memory_mb: int = 256
+    timeout_seconds: int = 29
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (self.path, *self.aliases)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        ("POST",), "/v1/chat/completions", "chat_completions", "client",
+        True, 512, 900, ("/chat/completions", "/api/chat/completions"),
+    ),
+    Route(("POST",), "/v1/completions", "completions", "client", True, 512, 900, ("/completions",)),
+    Route(("POST",), "/v1/embeddings", "embeddings", "client", True, 512, 900, ("/embeddings", "/api/v1/embeddings")),
+    Route(("GET",), "/v1/models", "models", "client", aliases=("/models", "/api/models", "/api/v1/models")),
+    Route(("GET",), "/v1/models/{model+}", "models", "client", aliases=("/models/{model+}",)),
+    Route(("GET",), "/health", "health", "public"),
+    Route(("GET", "POST"), "/api/admin/endpoints", "admin_endpoints", "admin", aliases=("/endpoints", "/api/endpoints")),
+    Route(
+        ("GET", "PUT", "DELETE"), "/api/admin/endpoints/{id}", "admin_endpoints", "admin", aliases=("/endpoints/{id}",)
+    ),
+    Route(
+        ("GET", "DELETE"), "/api/admin/endpoints/{id}/delete", "admin_endpoints", "admin",
+        aliases=("/endpoints/{id}/delete",),
+    ),
+    Route(
+        ("POST",), "/api/admin/endpoints/{id}/test", "admin_endpoint_probe", "admin", aliases=("/endpoints/{id}/test",)
+    ),
+    Route(
+        ("GET",), "/api/admin/endpoints/{id}/models", "admin_endpoint_probe", "admin",
+        aliases=("/endpoints/{id}/models",),
+    ),
+    Route(
+        ("GET", "POST"), "/api/admin/virtual-models", "admin_virtual_models", "admin",
+        aliases=("/virtual-models", "/api/virtual-models"),
+    ),
+    Route(
+        ("GET", "PUT", "DELETE"), "/api/admin/virtual-models/{id}", "admin_virtual_models", "admin",
+        aliases=("/virtual-models/{id}",),
+    ),
+    Route(
+        ("GET", "DELETE"), "/api/admin/virtual-models/{id}/delete", "admin_virtual_models", "admin",
+        aliases=("/virtual-models/{id}/delete",),
+    ),
+    Route(("GET",), "/api/admin/activity", "admin_activity", "admin"),
+)  # fmt: skip
