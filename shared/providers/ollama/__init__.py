@@ -1,0 +1,1 @@
+"""Ollama's own wire: `/api/chat`, `/api/generate`, `/api/embed`, `/api/tags`."""
