@@ -6,7 +6,7 @@ import asyncio
 import email.utils
 import re
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -165,7 +165,7 @@ def media_type(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def drain(batches: AsyncGenerator[object, None]) -> None:
+async def drain(batches: AsyncIterator[object]) -> None:
     """Read the end of the body behind a terminal frame, so that the connection can serve again; it is there at once
     or never."""
     try:

@@ -13,7 +13,8 @@ from shared.providers.anthropic.events import MessageDecoder
 from shared.providers.anthropic.request import WIRE, headers, outbound
 from shared.providers.anthropic.settings import settle
 from shared.providers.base import Embeddings, Target, Upstream, UpstreamResponse
-from shared.providers.http import drain, event_batches, join_url, json_object, media_type, parse_object, refuse
+from shared.providers.http import drain, join_url, json_object, media_type, parse_object, refuse
+from shared.providers.sse import EventDecoder
 from shared.wire import dumps
 
 _MODELS_A_PAGE = 1_000
@@ -91,25 +92,39 @@ async def _batches(
 ) -> AsyncGenerator[Batch, None]:  # fmt: skip
     """One batch per read. A failure in the very first read hides the frames before it: another target may still
     answer; later the frames before it are handed out first."""
+    lines = EventDecoder()
+    chunks = response.chunks()
     begun = False
-    async with aclosing(event_batches(response)) as reads:
-        async for events in reads:
-            batch: list[Frame] = []
-            failure: UpstreamFailure | None = None
-            for event in events:
-                try:
-                    frame = decoder.decode(event)
-                except UpstreamFailure as error:
-                    failure = error
-                    break
-                if frame is not None:
-                    batch.append(frame)
-            if batch and (begun or failure is None):
-                begun = True
-                yield batch
-            if failure is not None:
-                raise failure
-            if decoder.complete:
-                await drain(reads)
-                return
-    raise UpstreamCut(f"endpoint '{endpoint}' ended its stream before the answer was complete")
+    async for chunk in chunks:
+        batch: list[Frame] = []
+        failure: UpstreamFailure | None = None
+        for event in lines.feed(chunk):
+            try:
+                frame = decoder.decode(event)
+            except UpstreamFailure as error:
+                failure = error
+                break
+            if frame is not None:
+                batch.append(frame)
+        if batch and (begun or failure is None):
+            begun = True
+            yield batch
+        if failure is not None:
+            raise failure
+        if decoder.complete:
+            await drain(chunks)
+            return
+    last = _last_frame(lines, decoder, endpoint)
+    if last is not None:
+        yield [last]
+    if not decoder.complete:
+        raise UpstreamCut(f"endpoint '{endpoint}' ended its stream before the answer was complete")
+
+
+def _last_frame(lines: EventDecoder, decoder: MessageDecoder, endpoint: str) -> Frame | None:
+    """The frame of an event that no empty line has ended; half an event means that the stream was cut."""
+    event = lines.rest()
+    try:
+        return decoder.decode(event) if event is not None else None
+    except UpstreamMalformed as half:
+        raise UpstreamCut(f"endpoint '{endpoint}' ended its stream in the middle of an event") from half

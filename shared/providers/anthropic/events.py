@@ -20,7 +20,7 @@ from shared.chat.events import (
 )
 from shared.chat.request import Native
 from shared.chat.usage import Usage
-from shared.errors import UpstreamCut, UpstreamMalformed, UpstreamRefused
+from shared.errors import UpstreamMalformed, UpstreamRefused
 from shared.providers.anthropic.request import WIRE
 from shared.providers.http import clean, parse_object
 from shared.providers.sse import ServerEvent
@@ -82,15 +82,14 @@ class MessageDecoder:
         self._finished = False
 
     def feed(self, events: list[ServerEvent]) -> list[Frame]:
-        """Frames of these events; raises UpstreamRefused for an `error` event, UpstreamMalformed for rubbish,
-        UpstreamCut for half an event."""
+        """Frames of these events; raises UpstreamRefused for an `error` event, UpstreamMalformed for rubbish."""
         return [frame for event in events if (frame := self.decode(event)) is not None]
 
     def decode(self, event: ServerEvent) -> Frame | None:
         """The frame of one event, None for what says nothing to anyone (`ping`)."""
         if event.data == b"[DONE]" or not event.data:  # not of this wire, but some of its imitators send it
             return None
-        payload = self._payload(event.data)
+        payload = parse_object(event.data, self._endpoint)
         kind = payload.get("type") or event.event or ("error" if "error" in payload else "")
         if kind == "ping":
             return None
@@ -109,14 +108,6 @@ class MessageDecoder:
         found += self._guarded("message_delta", {"delta": body, "usage": body.get("usage")})
         found += self._guarded("message_stop", body)
         return [Frame(tuple(found), Native(WIRE, body) if self._native else None)]
-
-    def _payload(self, data: bytes) -> JsonObject:
-        try:
-            return parse_object(data, self._endpoint)
-        except UpstreamMalformed as wrong:
-            if data.rstrip().endswith(b"}"):
-                raise
-            raise UpstreamCut(f"endpoint '{self._endpoint}' ended its stream in the middle of an event") from wrong
 
     def _guarded(self, kind: str, payload: JsonObject) -> tuple[Event, ...]:
         try:
