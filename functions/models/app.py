@@ -1,0 +1,7 @@
+"""`GET /v1/models` and `GET /v1/models/{id}`."""
+
+from shared.web.app import ClientApp
+from shared.web.models_route import ModelsRoute
+from shared.web.wiring import gateway
+
+app = ClientApp(ModelsRoute(gateway))

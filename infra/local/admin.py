@@ -1,0 +1,37 @@
+"""The admin API on its own port, in a process of its own: `python -m infra.local.admin`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from infra.local.leash import follow_parent
+from infra.local.router import Router
+from infra.local.serving import PortTaken, bind, log_to_stderr, server
+from shared.errors import GatewayError, MethodNotAllowed
+from shared.web.asgi import Headers, Scope, Send, send_json
+from shared.web.wiring import settings
+from shared.wire import dumps
+
+
+async def send_error(scope: Scope, send: Send, error: GatewayError) -> None:
+    """Errors in the admin API's shape."""
+    allow: Headers = [(b"allow", ", ".join(error.allowed).encode())] if isinstance(error, MethodNotAllowed) else []
+    await send_json(send, error.status, dumps({"error": error.message}), allow)
+
+
+def main() -> int:
+    chosen = settings()
+    log_to_stderr(chosen.log_level)
+    follow_parent()
+    try:
+        listener = bind(chosen.host, chosen.admin_port, "ADMIN_PORT")
+    except PortTaken as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    asyncio.run(server(Router(("admin", "public"), send_error)).serve(sockets=[listener]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""uvicorn, set up the same way for both ports."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import sys
+import time
+
+import uvicorn
+
+from shared.web.asgi import App
+
+_PATIENCE_SECONDS = 5.0
+
+
+class PortTaken(Exception):  # noqa: N818
+    """The message is one line that names the variable to change."""
+
+
+def bind(host: str, port: int, variable: str) -> socket.socket:
+    """A listening socket; a port that a dying process still holds is waited for."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(2_048)
+        except OSError as error:
+            listener.close()
+            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            raise PortTaken(f"{variable}: cannot listen on {host}:{port} ({error.strerror})") from None
+        return listener
+
+
+def server(app: App) -> uvicorn.Server:
+    """No access log (the ledger has every request), and a bounded patience with streams when it stops."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,  # type: ignore[arg-type]  # our ASGI types are plainer than uvicorn's
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=5,
+        )
+    )
+
+
+def log_to_stderr(level: str) -> None:
+    logging.basicConfig(
+        stream=sys.stderr, level=level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S"
+    )
+    for noisy in ("uvicorn.error", "uvicorn", "botocore", "pynamodb", "asyncio"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))

@@ -1,0 +1,55 @@
+"""What every client function's app is: plain ASGI around one handler.
+
+No framework on this path: Starlette adds 90 ms of CPU to a cold start and FastAPI 330, and a function that serves one
+route needs neither's router (docs/adr/0001). API Gateway, or `infra/local` on the laptop, has matched path and method.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from shared.errors import GatewayError, InternalError
+from shared.protocols.openai_errors import error_body
+from shared.web.asgi import App, Receive, Scope, Send, send_json
+from shared.web.responses import caller_of, error_headers
+from shared.wire import dumps
+
+log = logging.getLogger(__name__)
+
+
+class ClientApp:
+    """Answers lifespan messages, hands requests on, and lets no failure out but as OpenAI's error body."""
+
+    def __init__(self, handler: App) -> None:
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._handler(scope, receive, send)
+        except GatewayError as error:
+            await send_error(scope, send, error)
+        except Exception:  # the outermost handler: the client gets OpenAI's error shape and never a traceback
+            log.exception("request failed")
+            await send_error(scope, send, InternalError("the gateway failed; its log names the reason"))
+
+
+async def send_error(scope: Scope, send: Send, error: GatewayError) -> None:
+    await send_json(send, error.status, dumps(error_body(error)), error_headers(caller_of(scope), error))
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,195 @@
+"""One ASGI app for every route that answers with a model's words, whichever protocol it speaks.
+
+No framework response: the status waits for the first event, silence is filled with keep-alives, a client that leaves
+cancels the work at once, and the ledger is settled in every ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from shared.chat.request import ChatRequest
+from shared.chat.response import Response
+from shared.errors import GatewayError, InternalError
+from shared.gateway.answer import Answer, Gateway
+from shared.gateway.metering import Caller
+from shared.protocols.fields import read_object
+from shared.protocols.rendering import Envelope, StreamRenderer, Wire
+from shared.web.asgi import Headers, Receive, Scope, Send, read_body, send_json
+from shared.web.responses import answer_headers, caller_of, error_headers, wanted_headers
+from shared.wire import dumps
+
+log = logging.getLogger(__name__)
+
+
+class ChatRoute:
+    """Parse, answer, render: one route of one wire.
+
+    `gateway` is called once per request and returns the process's gateway; `keep_alive_seconds` is the longest
+    silence of a stream, also before its first event: then the status is given away, but not the other targets.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        gateway: Callable[[], Gateway],
+        *,
+        max_body_bytes: int,
+        keep_alive_seconds: float = 10.0,
+    ) -> None:
+        self._wire = wire
+        self._gateway = gateway
+        self._max_body_bytes = max_body_bytes
+        self._keep_alive_seconds = keep_alive_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = caller_of(scope)
+        exchange = _Exchange(self._wire, self._gateway(), caller, send)
+        try:
+            body = await read_body(scope, receive, self._max_body_bytes)
+            request = self._wire.parse(read_object(body))
+            request = wanted_headers(request, scope)
+        except GatewayError as error:
+            await exchange.refuse(error)
+            return
+        if not await self._while_client_stays(exchange, request, receive):
+            log.info("client left", extra={"request_id": caller.request_id})
+        await exchange.flush()
+
+    async def _while_client_stays(self, exchange: _Exchange, request: ChatRequest, receive: Receive) -> bool:
+        """Run the exchange, fill its silences, and stop it when the client leaves; whether it came to its end."""
+        work = asyncio.create_task(exchange.run(request))
+        watch = asyncio.create_task(disconnected(receive))
+        try:
+            while not work.done():
+                await asyncio.wait(
+                    (work, watch),
+                    timeout=self._keep_alive_seconds if request.stream else None,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if watch.done() and not work.done():
+                    work.cancel()
+                    await asyncio.wait((work,))
+                    return False
+                if request.stream and not work.done():
+                    await exchange.keep_alive(self._keep_alive_seconds)
+            work.result()
+            return True
+        finally:
+            watch.cancel()
+            if not work.done():
+                work.cancel()
+                await asyncio.wait((work,))
+
+
+class _Exchange:
+    """One request's answer on its way to the client."""
+
+    def __init__(self, wire: Wire, gateway: Gateway, caller: Caller, send: Send) -> None:
+        self._wire = wire
+        self._gateway = gateway
+        self._caller = caller
+        self._send = send
+        self._status_sent = False
+        self._streaming = False
+        self._last_sent = time.monotonic()
+
+    async def run(self, request: ChatRequest) -> None:
+        """The whole exchange; failures become the protocol's errors."""
+        answer: Answer | None = None
+        try:
+            answer = await self._gateway.answer(request, self._caller)
+            if request.stream and not answer.virtual_model.force_non_streaming:
+                await self._stream(request, answer)
+            else:
+                await self._whole(request, answer)
+        except GatewayError as error:
+            await self._fail(request, error)
+        except OSError:
+            return  # the server says so when the client has gone between two sends
+        except Exception:  # the outermost handler: whatever it is, the client gets a protocol's error and no traceback
+            log.exception("request failed", extra={"request_id": self._caller.request_id})
+            await self._fail(request, InternalError("the gateway failed; its log names the reason by the request id"))
+        finally:
+            if answer is not None:
+                await answer.aclose()
+
+    async def _stream(self, request: ChatRequest, answer: Answer) -> None:
+        renderer: StreamRenderer | None = None
+        try:
+            while (batch := await answer.next()) is not None:
+                renderer = renderer or self._wire.stream(Envelope(request))
+                data = renderer.feed(batch)
+                if data:
+                    await self._start_stream(answer)
+                    await self._write(data)
+        except GatewayError as error:
+            if not self._status_sent:
+                raise
+            failing = renderer or self._wire.stream(Envelope(request))
+            await self._write(failing.fail(error), last=True)
+            return
+        await self._start_stream(answer)
+        renderer = renderer or self._wire.stream(Envelope(request))
+        await self._write(renderer.finish(), last=True)
+
+    async def _whole(self, request: ChatRequest, answer: Answer) -> None:
+        response = Response()
+        while (batch := await answer.next()) is not None:
+            response.add(batch)
+        body = dumps(self._wire.whole(Envelope(request), response))
+        if self._status_sent:  # keep-alives went out before force_non_streaming was known
+            await self._write(b"data: " + body + b"\n\n", last=True)
+            return
+        await self._respond(200, body, answer_headers(self._caller, answer))
+
+    async def _fail(self, request: ChatRequest, error: GatewayError) -> None:
+        if self._status_sent:
+            await self._write(self._wire.stream(Envelope(request)).fail(error), last=True)
+        else:
+            await self.refuse(error)
+
+    async def refuse(self, error: GatewayError) -> None:
+        """The error as a whole response."""
+        headers = error_headers(self._caller, error)
+        await self._respond(error.status, dumps(self._wire.error(error)), headers)
+
+    async def flush(self) -> None:
+        """After the client's last byte: what the ledger still has to write."""
+        await asyncio.shield(self._gateway.recorder.flush())
+
+    async def keep_alive(self, seconds: float) -> None:
+        """Fill a silence of `seconds`; before the first event this gives the status away."""
+        if time.monotonic() - self._last_sent < seconds:
+            return
+        await self._start_stream(None)
+        await self._write(self._wire.keep_alive)
+
+    async def _start_stream(self, answer: Answer | None) -> None:
+        if self._status_sent:
+            return
+        self._status_sent = True
+        headers = answer_headers(self._caller, answer)
+        headers += [
+            (b"content-type", self._wire.media_type.encode()),
+            (b"cache-control", b"no-cache"),
+            (b"x-accel-buffering", b"no"),
+        ]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def _write(self, data: bytes, *, last: bool = False) -> None:
+        self._last_sent = time.monotonic()
+        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+
+    async def _respond(self, status: int, body: bytes, headers: Headers) -> None:
+        self._status_sent = True
+        await send_json(self._send, status, body, headers)
+
+
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,195 @@
+"""Composition: everything a process shares, made on first use from its settings. The one place with such state."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from shared.gateway.answer import Gateway
+from shared.gateway.catalog import Catalog, TargetSpec, VirtualModel
+from shared.protocols.rendering import Wire
+from shared.providers.base import Endpoint, Timeouts
+from shared.providers.registry import Adapters
+from shared.settings import Settings, read_settings
+from shared.web.app import ClientApp
+from shared.web.chat_route import ChatRoute
+
+if TYPE_CHECKING:
+    from shared.gateway.records import Recorder
+    from shared.store.config_store import ConfigStore
+    from shared.store.health import HealthBoard
+    from shared.store.seal import RevealedKeys, Sealer
+    from shared.store.snapshot import CatalogCache
+    from shared.store.tables import Tables
+
+# ids of endpoints that come from the environment; the store's begin at 1
+QUEUE_ID = -1
+RUNPOD_ID = -2
+
+
+@cache
+def settings() -> Settings:
+    return read_settings(os.environ)
+
+
+@cache
+def tables() -> Tables:
+    """The tables with the patience of the request path."""
+    from shared.store.tables import REQUEST_PATH, Tables
+
+    return Tables(
+        settings().table_prefix, region=settings().region, endpoint=settings().dynamodb_url, patience=REQUEST_PATH
+    )
+
+
+@cache
+def admin_tables() -> Tables:
+    """The tables with the patience of an administrator."""
+    from shared.store.tables import Tables
+
+    return Tables(settings().table_prefix, region=settings().region, endpoint=settings().dynamodb_url)
+
+
+@cache
+def config_store() -> ConfigStore:
+    from shared.store.config_store import ConfigStore
+
+    return ConfigStore(admin_tables())
+
+
+@cache
+def catalog_cache() -> CatalogCache:
+    from shared.store.config_store import ConfigStore
+    from shared.store.snapshot import CatalogCache
+
+    return CatalogCache(ConfigStore(tables()))
+
+
+@cache
+def sealer() -> Sealer:
+    """KMS where a key is named, else the key file beside the data."""
+    from shared.store.seal import KeyFileSealer, KmsSealer
+
+    if settings().kms_key_id:
+        return KmsSealer(settings().kms_key_id, region=settings().region)
+    return KeyFileSealer(settings().data_dir / "keys" / "endpoint.key")
+
+
+@cache
+def revealed_keys() -> RevealedKeys:
+    from shared.store.seal import RevealedKeys
+
+    return RevealedKeys(sealer())
+
+
+@cache
+def adapters() -> Adapters:
+    from shared.providers.upstream import PooledUpstream
+
+    return Adapters(PooledUpstream())
+
+
+@cache
+def health_board() -> HealthBoard:
+    from shared.store.health import HealthBoard
+
+    return HealthBoard(tables())
+
+
+@cache
+def recorder() -> Recorder:
+    """One put after the answer on Lambda, a journal in a process that lives on."""
+    from shared.store.recorders import JournalRecorder, TableRecorder
+
+    if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+        from shared.store.ledger import Ledger
+
+        return TableRecorder(Ledger(tables(), keep_days=settings().ledger_ttl_days))
+    from shared.store.journal import JournalWriter
+
+    return JournalRecorder(JournalWriter(settings().data_dir / "ledger"))
+
+
+@cache
+def timeouts() -> Timeouts:
+    limit = settings().timeout_seconds
+    return Timeouts(connect=min(settings().connect_timeout_seconds, limit), idle=limit, total=limit)
+
+
+@cache
+def gateway() -> Gateway:
+    return Gateway(
+        catalog=EnvironmentCatalog(catalog_cache(), settings()),
+        adapters=adapters(),
+        keys=EndpointKeys(revealed_keys(), settings()),
+        recorder=recorder(),
+        health=health_board(),
+        timeouts=timeouts(),
+        queue=queue_endpoint(settings()),
+    )
+
+
+def chat_app(wire: Wire) -> ClientApp:
+    """The app of a route that answers with a model's words."""
+    chosen = settings()
+    return ClientApp(
+        ChatRoute(wire, gateway, max_body_bytes=chosen.max_body_bytes, keep_alive_seconds=chosen.keep_alive_seconds)
+    )
+
+
+def queue_endpoint(chosen: Settings) -> Endpoint | None:
+    """The queue server of `USE_AI_QUEUE`, through which then everything goes."""
+    if not chosen.use_ai_queue:
+        return None
+    options = {"priority": chosen.ai_queue_priority, "source": chosen.ai_queue_source}
+    return Endpoint(id=QUEUE_ID, name="ai-queue", type="queue", url=chosen.ai_queue_url, options=options)
+
+
+class EndpointKeys:
+    """API keys in the clear: unsealed for stored endpoints, from the settings for those of the environment."""
+
+    def __init__(self, revealed: RevealedKeys, chosen: Settings) -> None:
+        self._revealed = revealed
+        self._environment = {QUEUE_ID: chosen.ai_queue_api_key, RUNPOD_ID: chosen.runpod_api_key}
+
+    async def reveal(self, endpoint: Endpoint) -> str | None:
+        if endpoint.id < 0:
+            return self._environment[endpoint.id]
+        if endpoint.sealed_key is None:
+            return None
+        return await self._revealed.reveal(endpoint.sealed_key, endpoint.id)
+
+
+class EnvironmentCatalog:
+    """The stored catalog, with the model that `RUNPOD_ENDPOINT_ID` and `MODEL_NAME` define beside it."""
+
+    def __init__(self, stored: CatalogCache, chosen: Settings) -> None:
+        self._stored = stored
+        self._endpoint = runpod_endpoint(chosen)
+        self._model = VirtualModel(
+            id=RUNPOD_ID, name=chosen.default_model, targets=(TargetSpec(RUNPOD_ID, chosen.default_model),)
+        )
+        self._seen: Catalog | None = None
+        self._merged: Catalog | None = None
+
+    async def get(self) -> Catalog:
+        catalog = await self._stored.get()
+        if self._endpoint is None:
+            return catalog
+        if self._merged is None or self._seen is not catalog:
+            self._seen = catalog
+            self._merged = replace(
+                catalog,
+                endpoints={**catalog.endpoints, RUNPOD_ID: self._endpoint},
+                virtual_models={self._model.name: self._model, **catalog.virtual_models},
+            )
+        return self._merged
+
+
+def runpod_endpoint(chosen: Settings) -> Endpoint | None:
+    if not chosen.runpod_endpoint_id:
+        return None
+    options = {"mode": "auto", "input_shape": chosen.runpod_worker}
+    return Endpoint(id=RUNPOD_ID, name="runpod", type="runpod", url=chosen.runpod_endpoint_id, options=options)
