@@ -3,64 +3,141 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import re
+import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import time
+import zlib
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import cast
 
-import aiohttp
-from yarl import URL
-
-from shared.errors import InvalidRequest, UpstreamCut, UpstreamMalformed, UpstreamTimedOut, UpstreamUnreachable
+from shared.errors import (
+    InvalidRequest,
+    UpstreamCut,
+    UpstreamFailure,
+    UpstreamMalformed,
+    UpstreamTimedOut,
+    UpstreamUnreachable,
+)
+from shared.providers.address import Address, locate, proxy_for
 from shared.providers.base import Timeouts
+from shared.providers.http1 import READ_BYTES, Connection
 
-MAX_HEADER_BYTES = 64 * 1024
-_FORBIDDEN_IN_HEADERS = ("\r", "\n", "\0")
+KEEP_ALIVE_SECONDS = 55.0  # load balancers close what is idle for 60
+_DECODED_BYTES = 1024 * 1024  # a small compressed piece may hold gigabytes: it comes out in pieces of this size
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_UNSENDABLE = re.compile(r"[\r\n\0\ud800-\udfff]")
+_FRAMING = frozenset(("connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"))
+_DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "serverless-proxy"}
 
 
 class PooledResponse:
     """An answer whose status and headers have arrived and whose body has not been read."""
 
-    def __init__(self, response: aiohttp.ClientResponse, place: str) -> None:
-        self._response = response
-        self._place = place
-        self.status = response.status
-        headers: dict[str, str] = {}
-        for name, value in response.headers.items():
-            name = name.lower()
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        self.headers: Mapping[str, str] = headers
+    def __init__(self, connection: Connection) -> None:
+        self.status = connection.status
+        self.headers: Mapping[str, str] = connection.headers
+        self._connection: Connection | None = connection
+        self._place = connection.place
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self._response.content.iter_any():
+        decoder = self._decoder()
+        while chunk := await self._receive():
+            if decoder is None:
                 yield chunk
-        except TimeoutError as error:
-            raise UpstreamTimedOut(f"{self._place} fell silent in the middle of its answer") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamCut(f"{self._place} broke its answer off") from error
+            else:
+                for piece in decoder.decode(chunk):
+                    yield piece
+        if decoder is not None:
+            decoder.end()
 
     async def read(self, limit: int = 64 * 1024 * 1024) -> bytes:
         pieces: list[bytes] = []
         size = 0
-        async for chunk in self.chunks():
-            size += len(chunk)
-            if size > limit:
-                raise UpstreamMalformed(f"{self._place} answered with more than {limit} bytes")
-            pieces.append(chunk)
-        return b"".join(pieces)
+        decoder = self._decoder()
+        while chunk := await self._receive():
+            for piece in (chunk,) if decoder is None else decoder.decode(chunk):
+                size += len(piece)
+                if size > limit:
+                    raise UpstreamMalformed(f"{self._place} answered with more than {limit} bytes")
+                pieces.append(piece)
+        if decoder is not None:
+            decoder.end()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _receive(self) -> bytes:
+        if self._connection is None:
+            raise RuntimeError("the answer is read after its request's context was left")
+        return await self._connection.receive()
+
+    def detach(self) -> None:
+        self._connection = None
+
+    def _decoder(self) -> _Decoder | None:
+        encoding = self.headers.get("content-encoding", "identity").strip().lower()
+        return None if encoding in ("identity", "") else _Decoder(encoding, self._place)
+
+
+class _Decoder:
+    """Undoes gzip and deflate, which some servers send unasked."""
+
+    def __init__(self, encoding: str, place: str) -> None:
+        if encoding not in ("gzip", "x-gzip", "deflate"):
+            raise UpstreamMalformed(f"{place} answered in the encoding {encoding[:40]!r}, which was not asked for")
+        self._place = place
+        self._encoding = encoding
+        self._inflater: zlib._Decompress | None = None
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        try:
+            more = True
+            while data or more:
+                if self._inflater is None:
+                    self._inflater = zlib.decompressobj(self._window(data[0]))
+                elif self._inflater.eof:
+                    if data[:1] != b"\x1f":  # only gzip may come in several members; anything else is padding
+                        return
+                    self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                piece = self._inflater.decompress(data, _DECODED_BYTES)
+                if piece:
+                    yield piece
+                data = self._inflater.unconsumed_tail or self._inflater.unused_data
+                more = len(piece) == _DECODED_BYTES and not self._inflater.eof
+        except zlib.error as error:
+            raise UpstreamMalformed(f"{self._place} answered with broken {self._encoding} data") from error
+
+    def end(self) -> None:
+        if self._inflater is not None and not self._inflater.eof:
+            raise UpstreamCut(f"{self._place} ended its {self._encoding} data too early")
+
+    def _window(self, first: int) -> int:
+        if self._encoding != "deflate":
+            return zlib.MAX_WBITS | 16
+        # "deflate" should have zlib's frame (RFC 9110, 8.4.1.2), but some servers send the bare data
+        return zlib.MAX_WBITS if first & 0x0F == 8 else -zlib.MAX_WBITS
 
 
 class PooledUpstream:
-    """Implements `Upstream`. Building it does no I/O; `ca_bundle` is a file of certificates to trust instead of the
-    system's (which SSL_CERT_FILE names)."""
+    """Implements `Upstream`. Building one does no I/O.
+
+    `ca_bundle` is a file of certificates to trust instead of the system's (which SSL_CERT_FILE names).
+    A request is sent a second time only when a pooled connection turns out to have been closed meanwhile.
+    """
 
     def __init__(self, *, max_connections_per_host: int = 0, ca_bundle: str | None = None) -> None:
         self._max_connections_per_host = max_connections_per_host
         self._ca_bundle = ca_bundle
-        self._session: aiohttp.ClientSession | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._buffer = memoryview(bytearray(READ_BYTES))
+        self._idle: dict[tuple[bool, str, int], deque[Connection]] = {}
+        self._turns: dict[tuple[bool, str, int], asyncio.Semaphore] = {}
+        self._proxies: dict[tuple[bool, str, int], Address | None] = {}
 
-    @asynccontextmanager
-    async def request(
+    def request(
         self,
         method: str,
         url: str,
@@ -68,79 +145,223 @@ class PooledUpstream:
         headers: Mapping[str, str],
         body: bytes | None = None,
         timeouts: Timeouts = Timeouts(),
-    ) -> AsyncIterator[PooledResponse]:
-        for name, value in headers.items():
-            if any(bad in value or bad in name for bad in _FORBIDDEN_IN_HEADERS):
-                raise InvalidRequest(f"the header {name!r} holds a line break")
-        try:
-            target = URL(url, encoded=True)
-            place = f"{target.host}:{target.port}"
-        except ValueError as error:
-            raise UpstreamUnreachable("the endpoint's URL is not a URL") from error
-        if target.scheme not in ("http", "https") or not target.host:
-            raise UpstreamUnreachable("the endpoint's URL must start with http:// or https:// and name a host")
-        response = await self._send(method, target, place, headers, body, timeouts)
-        try:
-            yield PooledResponse(response, place)
-        finally:
-            response.close()  # gives the connection back when the body was read to its end
+    ) -> AbstractAsyncContextManager[PooledResponse]:
+        return _Exchange(self, method, url, headers, body, timeouts)
 
-    async def _send(
+    async def aclose(self) -> None:
+        """Close what is idle; a connection in use is closed by its request's context."""
+        for waiting in self._idle.values():
+            for connection in waiting:
+                connection.abort()
+        self._idle.clear()
+        await asyncio.sleep(0)  # the transports close their sockets in the loop's next turn
+
+    def route(self, address: Address) -> Address | None:
+        """The proxy before an address, looked up once per host."""
+        key = address[:3]
+        if key not in self._proxies:
+            self._proxies[key] = proxy_for(address)
+        return self._proxies[key]
+
+    async def turn(self, address: Address, timeouts: Timeouts) -> asyncio.Semaphore | None:
+        """Wait until the host may have one more connection; what is returned is to be released."""
+        if not self._max_connections_per_host:
+            return None
+        turns = self._turns.setdefault(address[:3], asyncio.Semaphore(self._max_connections_per_host))
+        try:
+            async with asyncio.timeout(_shorter(timeouts.idle, timeouts.total)):
+                await turns.acquire()
+        except TimeoutError as error:
+            raise UpstreamTimedOut(
+                f"all {self._max_connections_per_host} connections to {address.place} are busy"
+            ) from error
+        return turns
+
+    def pooled(self, address: Address) -> Connection | None:
+        waiting = self._idle.get(address[:3])
+        while waiting:
+            connection = waiting.pop()
+            if connection.usable and time.time() - connection.idle_since < KEEP_ALIVE_SECONDS:
+                return connection
+            connection.abort()
+        return None
+
+    def give_back(self, address: Address, connection: Connection) -> None:
+        if not connection.reusable:
+            connection.abort()
+            return
+        connection.rest()
+        waiting = self._idle.setdefault(address[:3], deque())
+        waiting.append(connection)
+        while not waiting[0].usable or connection.idle_since - waiting[0].idle_since > KEEP_ALIVE_SECONDS:
+            waiting.popleft().abort()
+
+    async def connect(self, address: Address, timeouts: Timeouts) -> Connection:
+        """A new connection, through the proxy if there is one. Raises UpstreamUnreachable."""
+        proxy = self.route(address)
+        try:
+            async with asyncio.timeout(_shorter(timeouts.connect, timeouts.total)):
+                if proxy is None:
+                    return await self._dial(address, address.place)
+                connection = await self._dial(proxy, address.place)
+                if address.secure:
+                    await self._tunnel(connection, address, proxy, timeouts)
+                return connection
+        except TimeoutError as error:
+            raise UpstreamUnreachable(f"no connection to {address.place} in time") from error
+        except (OSError, ValueError, UpstreamCut, UpstreamMalformed) as error:
+            through = f" through the proxy {proxy.place}" if proxy else ""
+            raise UpstreamUnreachable(f"no connection to {address.place}{through}: {_reason(error)}") from error
+
+    async def _dial(self, address: Address, place: str) -> Connection:
+        loop = asyncio.get_running_loop()
+        # IPv4 and IPv6 are raced, so that a dead one costs nothing; uvloop cannot
+        race = {"happy_eyeballs_delay": 0.25} if isinstance(loop, asyncio.BaseEventLoop) else {}
+        _, connection = await loop.create_connection(
+            lambda: Connection(place, self._buffer),
+            address.host,
+            address.port,
+            ssl=self._tls_context() if address.secure else None,
+            **race,
+        )
+        return connection
+
+    async def _tunnel(self, connection: Connection, address: Address, proxy: Address, timeouts: Timeouts) -> None:
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        lines = [f"CONNECT {host}:{address.port} HTTP/1.1", f"host: {host}:{address.port}"]
+        if proxy.authorization:
+            lines.append(f"proxy-authorization: {proxy.authorization}")
+        try:
+            connection.send(_joined(lines), None, timeouts.idle, None, True)
+            await connection.head()
+            connection.rest()
+            if not 200 <= connection.status < 300:
+                raise ConnectionError(f"it answered {connection.status}")
+            secured = await asyncio.get_running_loop().start_tls(
+                connection.transport, connection, self._tls_context(), server_hostname=address.host
+            )
+        except BaseException:
+            connection.abort()
+            raise
+        connection.start_over(cast("asyncio.Transport", secured))
+
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context(cafile=self._ca_bundle)
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+
+class _Exchange:
+    """The context of one request: entered, it is answered; left, its connection is pooled again or closed."""
+
+    def __init__(
         self,
+        upstream: PooledUpstream,
         method: str,
-        target: URL,
-        place: str,
+        url: str,
         headers: Mapping[str, str],
         body: bytes | None,
         timeouts: Timeouts,
-    ) -> aiohttp.ClientResponse:
-        limits = aiohttp.ClientTimeout(total=timeouts.total, sock_connect=timeouts.connect, sock_read=timeouts.idle)
-        if "accept-encoding" not in map(str.lower, headers):
-            headers = {**headers, "accept-encoding": "identity"}
-        for attempt in (1, 2):
-            try:
-                return await self._open().request(
-                    method, target, headers=headers, data=body, timeout=limits, allow_redirects=False
-                )
-            except aiohttp.ConnectionTimeoutError as error:
-                raise UpstreamUnreachable(f"no connection to {place} within {timeouts.connect:g} s") from error
-            except TimeoutError as error:
-                raise UpstreamTimedOut(f"{place} did not answer in time") from error
-            except aiohttp.ClientConnectorError as error:
-                raise UpstreamUnreachable(f"no connection to {place}: {_reason(error)}") from error
-            except aiohttp.InvalidURL as error:
-                raise UpstreamUnreachable("the endpoint's URL is not a URL") from error
-            except aiohttp.ClientConnectionError as error:
-                if attempt == 2:
-                    raise UpstreamCut(f"{place} closed the connection without an answer") from error
-            except aiohttp.ClientResponseError as error:
-                raise UpstreamMalformed(f"{place} did not answer in HTTP") from error
-        raise AssertionError("unreachable")
+    ) -> None:
+        self._upstream = upstream
+        self._method = method
+        self._url = url
+        self._headers = headers
+        self._body = body
+        self._timeouts = timeouts
+        self._connection: Connection | None = None
+        self._turn: asyncio.Semaphore | None = None
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            context = ssl.create_default_context(cafile=self._ca_bundle) if self._ca_bundle else True
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, limit_per_host=self._max_connections_per_host, ssl=context),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=True,
-                skip_auto_headers=("user-agent", "accept", "content-type"),
-                max_line_size=MAX_HEADER_BYTES,
-                max_field_size=MAX_HEADER_BYTES,
+    async def __aenter__(self) -> PooledResponse:
+        self._address = address = locate(self._url)
+        head = _write_head(self._method, address, self._upstream.route(address), self._headers, self._body)
+        total = self._timeouts.total
+        ends_at = None if total is None else asyncio.get_running_loop().time() + total
+        self._turn = await self._upstream.turn(address, self._timeouts)
+        try:
+            connection = self._upstream.pooled(address)
+            if connection is None or not await self._ask(connection, head, ends_at):
+                connection = await self._upstream.connect(address, self._timeouts)
+                await self._ask(connection, head, ends_at)
+        except BaseException:
+            self._leave()
+            raise
+        self._response = PooledResponse(connection)
+        return self._response
+
+    async def _ask(self, connection: Connection, head: bytes, ends_at: float | None) -> bool:
+        """Whether there is an answer; there is none when a pooled connection was closed before its first byte."""
+        self._connection = connection
+        connection.send(head, self._body, self._timeouts.idle, ends_at, self._method == "HEAD")
+        try:
+            await connection.head()
+        except UpstreamCut:
+            if connection.requests > 1 and not connection.answered:
+                return False
+            raise
+        return True
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._response.detach()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._connection is not None:
+            self._upstream.give_back(self._address, self._connection)
+            self._connection = None
+        if self._turn is not None:
+            self._turn.release()
+            self._turn = None
+
+
+def _write_head(
+    method: str, address: Address, proxy: Address | None, headers: Mapping[str, str], body: bytes | None
+) -> bytes:
+    """Raises InvalidRequest for a header that would break out of its line."""
+    target, forwarded = address.path, proxy is not None and not address.secure
+    if forwarded:
+        target = f"http://{address.authority}{target}"
+    lines = [f"{method} {target} HTTP/1.1"]
+    given = {"host": address.authority, **_DEFAULTS}
+    if address.authorization:
+        given["authorization"] = address.authorization
+    for name, value in headers.items():
+        key = name.lower()
+        if not _TOKEN.fullmatch(key) or _UNSENDABLE.search(value):
+            raise InvalidRequest(
+                f"the header {name[:80]!r} cannot be sent: it holds a line break or a forbidden letter"
             )
-        return self._session
+        if key not in _FRAMING:
+            given[key] = value
+    if forwarded and proxy is not None and proxy.authorization:
+        given["proxy-authorization"] = proxy.authorization
+    lines += [f"{name}: {value}" for name, value in given.items()]
+    if body is not None or method in ("POST", "PUT", "PATCH"):
+        lines.append(f"content-length: {len(body or b'')}")
+    return _joined(lines)
 
-    async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-            await asyncio.sleep(0)
+
+def _joined(lines: list[str]) -> bytes:
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def _reason(error: aiohttp.ClientConnectorError) -> str:
-    cause = error.os_error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"TLS: {cause.verify_message}"
-    if isinstance(cause, ssl.SSLError):
-        return f"TLS: {cause.reason}"
-    return cause.strerror or type(cause).__name__
+def _shorter(seconds: float, total: float | None) -> float:
+    return seconds if total is None else min(seconds, total)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); UPSTREAM_CA_BUNDLE names a private authority"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.reason or 'unknown reason'})"
+    if isinstance(error, socket.gaierror):
+        return "no such host"
+    # asyncio joins the failures of several addresses, as those of localhost, in one text
+    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
+        return "connection refused"
+    if isinstance(error, UpstreamFailure) or type(error) is ConnectionError:
+        return str(error)
+    return getattr(error, "strerror", None) or type(error).__name__
