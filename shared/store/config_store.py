@@ -22,6 +22,7 @@ from shared.store.config_records import (
     read_virtual_model,
     virtual_model_document,
 )
+from shared.store.health import HEALTH_SCOPE
 from shared.store.refusals import Conflict, DuplicateName, InUse, NotFound
 from shared.store.tables import ConfigItem, Tables, reaching
 
@@ -148,11 +149,12 @@ class ConfigStore:
                 raise InUse([each.name for each in users])
             change = Change(self._tables)
             change.only_if_nothing_changed_since(version)
-            whole = 2 * len(users) + 3 <= MAX_ITEMS
+            whole = 2 * len(users) + 4 <= MAX_ITEMS
             for user in users if whole else users[: MAX_ITEMS // 2 - 1]:
                 self._detach(change, user, endpoint_id)
             if whole:
                 self._delete(change, current)
+                change.delete(self._tables.config(HEALTH_SCOPE, str(endpoint_id)), None, Conflict(current))
             change.commit()
             return whole
 

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from shared.errors import InvalidRequest
+from shared.gateway.records import Record
+from shared.store.ledger import ANY, Filter, Ledger, place_of
+from shared.store.tables import Tables
+
+NOON = 1_763_812_800_000  # 2025-11-22T12:00:00Z
+DAY = 86_400_000
+
+
+def a_record(**overrides: object) -> Record:
+    record = Record(
+        time_ms=NOON,
+        request_id="r1",
+        attempt=1,
+        virtual_model="fast",
+        actual_model="qwen3",
+        endpoint_id=7,
+        endpoint_name="ollama",
+        endpoint_type="ollama",
+        protocol="openai_chat",
+        request_type="chat",
+        stream=True,
+        status=200,
+        outcome="success",
+        user_agent="OpenAI/Python",
+    )
+    return replace(record, **overrides)
+
+
+@pytest.fixture
+def ledger(tables: Tables) -> Ledger:
+    return Ledger(tables, keep_days=90, now=lambda: NOON / 1000 + 60)
+
+
+def walk(ledger: Ledger, limit: int, only: Filter = ANY) -> list[Record]:
+    records, cursor, calls = [], None, 0
+    while True:
+        page = ledger.newest(limit, cursor, only)
+        assert len(page.records) <= limit
+        records += page.records
+        calls += 1
+        if page.next_cursor is None:
+            return records
+        cursor = page.next_cursor
+        assert calls < 500, "the cursor does not advance"
+
+
+def test_a_record_reads_back_as_it_was_put(ledger: Ledger) -> None:
+    record = a_record(error_code=None, time_to_first_token_ms=12, input_tokens=3, usage_source="estimated")
+    ledger.put(record)
+    assert ledger.newest().records == [record]
+    assert ledger.newest().next_cursor is None
+
+
+def test_putting_twice_is_putting_once(ledger: Ledger) -> None:
+    record = a_record()
+    ledger.put(record)
+    ledger.put_batch([record, record])
+    assert ledger.newest().records == [record]
+
+
+def test_an_empty_ledger_has_one_empty_page(ledger: Ledger) -> None:
+    assert ledger.newest() == ledger.newest(cursor=None)
+    assert (ledger.newest().records, ledger.newest().next_cursor) == ([], None)
+
+
+def test_pages_follow_each_other_over_days_and_identical_times(ledger: Ledger) -> None:
+    records = [
+        a_record(time_ms=NOON - day * DAY, request_id=f"r{number:03d}", attempt=attempt)
+        for day in (0, 1, 30)
+        for number in range(15)
+        for attempt in (1, 2)
+    ]
+    ledger.put_batch(records)
+    expected = sorted(records, key=lambda each: place_of(each)[1], reverse=True)
+    for limit in (1, 7, 50, 200):
+        assert walk(ledger, limit) == expected
+
+
+def test_records_are_spread_over_four_shards(ledger: Ledger) -> None:
+    places = {place_of(a_record(request_id=f"r{number}"))[0] for number in range(100)}
+    assert places == {f"2025-11-22#{shard}" for shard in range(4)}
+
+
+@pytest.mark.parametrize(
+    ("only", "expected"),
+    [
+        (Filter(status=429), {"b"}),
+        (Filter(virtual_model="slow"), {"c"}),
+        (Filter(endpoint_id=9), {"d"}),
+        (Filter(outcome="aborted"), {"e"}),
+        (Filter(since_ms=NOON), {"a", "b", "c", "d"}),
+        (Filter(until_ms=NOON), {"e", "f"}),
+        (Filter(since_ms=NOON - 5, until_ms=NOON), {"e"}),
+        (Filter(since_ms=NOON + 1), set()),
+        (Filter(status=200, virtual_model="slow", endpoint_id=9), set()),
+    ],
+)
+def test_filters(ledger: Ledger, only: Filter, expected: set[str]) -> None:
+    ledger.put_batch(
+        [
+            a_record(request_id="a"),
+            a_record(request_id="b", status=429),
+            a_record(request_id="c", virtual_model="slow"),
+            a_record(request_id="d", endpoint_id=9),
+            a_record(request_id="e", time_ms=NOON - 5, outcome="aborted"),
+            a_record(request_id="f", time_ms=NOON - 2 * DAY),
+        ]
+    )
+    assert {record.request_id for record in walk(ledger, 2, only)} == expected
+
+
+def test_one_call_visits_few_days_and_the_cursor_goes_on(ledger: Ledger) -> None:
+    ledger.put_batch(a_record(time_ms=NOON - day * DAY, status=500 if day == 20 else 200) for day in range(21))
+    first = ledger.newest(10, only=Filter(status=500))
+    assert first.records == []
+    assert first.next_cursor is not None
+    assert [record.status for record in walk(ledger, 10, Filter(status=500))] == [500]
+
+
+def test_a_record_past_its_time_is_not_shown(ledger: Ledger) -> None:
+    ledger.put(a_record(time_ms=NOON - 91 * DAY))
+    assert ledger.newest().records == []
+
+
+def test_a_clock_a_little_ahead_is_shown(ledger: Ledger) -> None:
+    record = a_record(time_ms=NOON + DAY)
+    ledger.put(record)
+    assert ledger.newest().records == [record]
+
+
+@pytest.mark.parametrize("cursor", ["!", "YWJj", "MTIz", "é", "MTIzNDU2Nzg5MDEyMzQ1"])
+def test_a_made_up_cursor_is_refused(ledger: Ledger, cursor: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        ledger.newest(cursor=cursor)
+    assert refused.value.param == "cursor"
+
+
+def test_the_end_of_a_record_is_a_setting(tables: Tables) -> None:
+    Ledger(tables, keep_days=7).put(a_record())
+    bucket, moment = place_of(a_record())
+    assert tables.ledger.get(bucket, moment).expires_at == NOON // 1000 + 7 * 86_400
