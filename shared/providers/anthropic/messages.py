@@ -170,7 +170,7 @@ class _Turns:
 
     def close(self, *, prefill: bool) -> list[JsonObject]:
         self._answer_missing()
-        turns = self._turns
+        turns = _without_bare_thoughts(self._turns)
         if turns and turns[0][0] == "assistant":
             turns.insert(0, ("user", [{"type": "text", "text": OPENING}]))
         if turns and turns[-1][0] == "assistant":
@@ -182,6 +182,19 @@ class _Turns:
         if not turns:
             turns.append(("user", [{"type": "text", "text": GO_ON}]))
         return [{"role": side, "content": blocks} for side, blocks in turns]
+
+
+def _without_bare_thoughts(turns: list[tuple[Side, list[Block]]]) -> list[tuple[Side, list[Block]]]:
+    """An assistant turn may not end with thinking, so one that holds nothing else goes."""
+    kept: list[tuple[Side, list[Block]]] = []
+    for side, blocks in turns:
+        if all(block["type"] in ("thinking", "redacted_thinking") for block in blocks):
+            continue
+        if kept and kept[-1][0] == side:
+            kept[-1][1].extend(blocks)
+        else:
+            kept.append((side, blocks))
+    return kept
 
 
 def _thought(part: ReasoningPart) -> Block | None:
