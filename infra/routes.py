@@ -34,7 +34,9 @@ ROUTES: tuple[Route, ...] = (
     Route(("GET",), "/v1/models", "models", "client", aliases=("/models", "/api/models", "/api/v1/models")),
     Route(("GET",), "/v1/models/{model+}", "models", "client", aliases=("/models/{model+}",)),
     Route(("GET",), "/health", "health", "public"),
-    Route(("GET", "POST"), "/api/admin/endpoints", "admin_endpoints", "admin", aliases=("/endpoints", "/api/endpoints")),
+    Route(
+        ("GET", "POST"), "/api/admin/endpoints", "admin_endpoints", "admin", aliases=("/endpoints", "/api/endpoints")
+    ),
     Route(
         ("GET", "PUT", "DELETE"), "/api/admin/endpoints/{id}", "admin_endpoints", "admin", aliases=("/endpoints/{id}",)
     ),

@@ -26,7 +26,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 8.0
 
 
-class ChildFailed(Exception):  # noqa: N818
+class ChildFailed(Exception):
     """A process that the gateway needs did not start; its own line says why."""
 
 

@@ -15,7 +15,7 @@ from shared.web.asgi import App
 _PATIENCE_SECONDS = 5.0
 
 
-class PortTaken(Exception):  # noqa: N818
+class PortTaken(Exception):
     """The message is one line that names the variable to change."""
 
 
@@ -42,7 +42,7 @@ def server(app: App) -> uvicorn.Server:
     """No access log (the ledger has every request), and a bounded patience with streams when it stops."""
     return uvicorn.Server(
         uvicorn.Config(
-            app,  # type: ignore[arg-type]  # our ASGI types are plainer than uvicorn's
+            app,
             http="httptools",
             lifespan="off",
             log_config=None,
