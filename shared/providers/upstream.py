@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import cast
+from typing import Any, cast
 
 from shared.errors import (
     InvalidRequest,
@@ -32,6 +32,7 @@ _DECODED_BYTES = 1024 * 1024  # a small compressed piece may hold gigabytes: it 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSENDABLE = re.compile(r"[\r\n\0\ud800-\udfff]")
 _FRAMING = frozenset(("connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"))
+_RACE: dict[str, Any] = {"happy_eyeballs_delay": 0.25}  # a dead IPv6 route costs little; uvloop cannot
 _DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "serverless-proxy"}
 
 
@@ -215,14 +216,12 @@ class PooledUpstream:
 
     async def _dial(self, address: Address, place: str) -> Connection:
         loop = asyncio.get_running_loop()
-        # IPv4 and IPv6 are raced, so that a dead one costs nothing; uvloop cannot
-        race = {"happy_eyeballs_delay": 0.25} if isinstance(loop, asyncio.BaseEventLoop) else {}
         _, connection = await loop.create_connection(
             lambda: Connection(place, self._buffer),
             address.host,
             address.port,
             ssl=self._tls_context() if address.secure else None,
-            **race,
+            **(_RACE if isinstance(loop, asyncio.BaseEventLoop) else {}),
         )
         return connection
 
