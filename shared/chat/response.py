@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from shared.chat.events import (
     Event,
@@ -22,6 +22,13 @@ from shared.chat.events import (
 )
 from shared.chat.request import Native
 from shared.chat.usage import Usage
+
+
+class Embeddings(NamedTuple):
+    """One vector per input, in order."""
+
+    vectors: list[list[float]]
+    usage: Usage | None = None
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from shared.chat.events import Batch
 from shared.chat.request import ChatRequest, EmbeddingRequest
-from shared.chat.usage import Usage
+from shared.chat.response import Embeddings as Embeddings  # for adapters, which return it
 from shared.wire import JsonObject
 
 
@@ -49,13 +49,6 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeouts: Timeouts = Timeouts()
     whole: bool = False
-
-
-class Embeddings(NamedTuple):
-    """One vector per input, in order."""
-
-    vectors: list[list[float]]
-    usage: Usage | None = None
 
 
 class OneChoiceOnly(Exception):

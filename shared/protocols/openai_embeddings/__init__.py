@@ -6,10 +6,10 @@ import base64
 import struct
 
 from shared.chat.request import EmbeddingRequest, Native
+from shared.chat.response import Embeddings
 from shared.chat.usage import Usage
 from shared.protocols.fields import integer, invalid, missing, required_string, string
 from shared.protocols.openai_completions.parse import read_prompts
-from shared.providers.base import Embeddings
 from shared.wire import JsonObject
 
 WIRE = "openai_embeddings"
