@@ -51,7 +51,7 @@ def test_retry_after_is_read_as_seconds_as_a_date_and_in_milliseconds() -> None:
         (b'{"detail":"Not Found"}', ("Not Found", None, None)),
         (b'{"detail":[{"loc":["body"],"msg":"field required"}]}', ("field required", None, None)),
         (b'{"error_type":"x","error_message":"busy"}', ("busy", None, None)),
-        (b'{"error":"{\\"error\\": {\\"message\\": \\"queue full\\", \\"code\\": \\"full\\"}}"}', ("queue full", "full", None)),
+        (rb'{"error":"{\"error\": {\"message\": \"queue full\", \"code\": \"full\"}}"}', ("queue full", "full", None)),
         (b'[{"error":{"message":"listed"}}]', ("listed", None, None)),
         (b'{"error":{"message":"code is a number","code":400}}', ("code is a number", None, None)),
         (b"Internal Server Error", ("Internal Server Error", None, None)),
@@ -69,9 +69,12 @@ def test_the_words_of_an_error_body_are_found(body: bytes, words: tuple[str | No
 
 def test_words_that_look_like_keys_are_masked_and_bounded() -> None:
     message, _, _ = error_words(b'{"error":{"message":"Incorrect API key provided: sk-proj-abcdef123456. \\u0007See"}}')
-    assert message == "Incorrect API key provided: [masked]. See" or message == "Incorrect API key provided: [masked]  See"
+    assert (
+        message == "Incorrect API key provided: [masked]. See" or message == "Incorrect API key provided: [masked]  See"
+    )
     long, _, _ = error_words(b'{"error":"' + b"x" * 100_000 + b'"}')
-    assert long is not None and len(long) == 2_000
+    assert long is not None
+    assert len(long) == 2_000
 
 
 @pytest.mark.parametrize(

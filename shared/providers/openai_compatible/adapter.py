@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -11,7 +10,7 @@ from shared.chat.events import Batch, Frame
 from shared.chat.request import ChatRequest, EmbeddingRequest
 from shared.errors import InvalidRequest, UpstreamCut, UpstreamFailure, UpstreamMalformed, UpstreamRefused
 from shared.providers.base import Embeddings, OneChoiceOnly, Target, Upstream, UpstreamResponse
-from shared.providers.http import event_batches, join_url, json_object, media_type, parse_object, refuse
+from shared.providers.http import drain, event_batches, join_url, json_object, media_type, parse_object, refuse
 from shared.providers.openai_compatible.completions import CompletionDecoder, as_chat, decode_whole_completion
 from shared.providers.openai_compatible.events import ChunkDecoder, decode_whole
 from shared.providers.openai_compatible.lists import read_embeddings, read_models
@@ -21,7 +20,6 @@ from shared.wire import JsonObject, dumps
 
 _REMEMBER_SECONDS = 600.0
 _MOST_REMEMBERED = 1_000
-_DRAIN_SECONDS = 0.1
 
 
 class OpenAICompatible:
@@ -202,17 +200,7 @@ async def _frames(
             if failure:
                 raise failure
             if done:
-                await _drain(batches)
+                await drain(batches)
                 break
     if not decoder.complete:
         raise UpstreamCut(f"endpoint '{endpoint}' ended its stream before the answer was complete")
-
-
-async def _drain(batches: AsyncGenerator[object, None]) -> None:
-    """Read the end of the body behind `[DONE]`, so that the connection can serve again."""
-    try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in batches:
-                return
-    except (TimeoutError, UpstreamFailure):
-        return
