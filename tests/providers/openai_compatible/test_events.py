@@ -92,7 +92,7 @@ def events(found: list[Frame]) -> list[Event]:
 
 @pytest.mark.parametrize("name", STREAMS)
 async def test_a_recorded_stream_means_the_same_however_it_is_cut(name: str) -> None:
-    stream = fixture_bytes(f"openai/{name}.sse")
+    stream = fixture_bytes(f"openai_compatible/{name}.sse")
     whole = await frames(name, stream)
     assert [type(event).__name__ for event in events(whole)] == [type(event).__name__ for event in STREAMS[name]]
     assert events(whole) == STREAMS[name]
@@ -102,7 +102,7 @@ async def test_a_recorded_stream_means_the_same_however_it_is_cut(name: str) -> 
 
 @pytest.mark.parametrize("name", STREAMS)
 async def test_a_stream_that_ends_too_early_never_looks_complete(name: str) -> None:
-    stream = fixture_bytes(f"openai/{name}.sse")
+    stream = fixture_bytes(f"openai_compatible/{name}.sse")
     finish = max(stream.rfind(b'"finish_reason":"' + reason) for reason in (b"stop", b"tool_calls", b"length"))
     for cut in range(1, stream.index(b"data: ", 1) if name == "text" else finish):
         with pytest.raises(UpstreamFailure) as failure:
@@ -111,19 +111,19 @@ async def test_a_stream_that_ends_too_early_never_looks_complete(name: str) -> N
 
 
 async def test_the_frames_that_are_relayed_were_mended_in_place() -> None:
-    found = await frames("llama_cpp_python", fixture_bytes("openai/llama_cpp_python.sse"))
+    found = await frames("llama_cpp_python", fixture_bytes("openai_compatible/llama_cpp_python.sse"))
     deltas = [frame.native.body["choices"][0]["delta"] for frame in found if frame.native]
     assert deltas[1]["tool_calls"][0]["id"] == "call__0_get_weather"
     assert deltas[2]["tool_calls"][0] == {"index": 0, "function": {"arguments": ":1}"}}
     assert "function_call" not in deltas[1]
     assert "role" not in deltas[2]
-    zero = await frames("all_index_zero", fixture_bytes("openai/all_index_zero.sse"))
+    zero = await frames("all_index_zero", fixture_bytes("openai_compatible/all_index_zero.sse"))
     indexes = [frame.native.body["choices"][0]["delta"]["tool_calls"][0]["index"] for frame in zero[:3] if frame.native]
     assert indexes == [0, 1, 1]
 
 
 async def test_unknown_fields_of_a_chunk_stay() -> None:
-    stream = fixture_bytes("openai/text.sse").replace(b'"logprobs":null', b'"logprobs":null,"timings":{"ms":1.5}')
+    stream = fixture_bytes("openai_compatible/text.sse").replace(b'"logprobs":null', b'"logprobs":null,"timings":{"ms":1.5}')
     found = await frames("text", stream)
     assert found[1].native is not None
     assert found[1].native.body["choices"][0]["timings"] == {"ms": 1.5}
@@ -147,7 +147,7 @@ async def test_an_error_inside_a_stream_is_a_failure(chunk: object, status: int,
 
 
 async def test_what_came_before_an_error_in_the_same_read_is_not_lost() -> None:
-    stream = fixture_bytes("openai/text.sse")
+    stream = fixture_bytes("openai_compatible/text.sse")
     head = stream[: stream.index(b": a comment")]
     adapter = OpenAICompatible(Pieces(head + b'data: {"error":{"message":"late"}}\n\n'), Preset())
     stream_of_batches = adapter.stream(a_request(), a_target("http://backend"))
