@@ -297,7 +297,7 @@ async def traffic(client: Callable[[], Any], base: str) -> dict[str, float]:
         async def work() -> None:
             nonlocal answered
             while time.perf_counter() < deadline:
-                await post(base + "/whole")
+                assert await post(base + "/whole") == len(ANSWER)
                 answered += 1
 
         await asyncio.gather(*(post(base + "/whole") for _ in range(PARALLEL)))
