@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from shared.gateway.records import Recorder
     from shared.store.config_store import ConfigStore
     from shared.store.health import HealthBoard
+    from shared.store.ledger import Ledger
     from shared.store.seal import RevealedKeys, Sealer
     from shared.store.snapshot import CatalogCache
     from shared.store.tables import Tables
+    from shared.web.admin_access import Access
 
 # ids of endpoints that come from the environment; the store's begin at 1
 QUEUE_ID = -1
@@ -96,6 +98,22 @@ def health_board() -> HealthBoard:
     from shared.store.health import HealthBoard
 
     return HealthBoard(tables())
+
+
+@cache
+def ledger() -> Ledger:
+    """The ledger as administrators read it."""
+    from shared.store.ledger import Ledger
+
+    return Ledger(admin_tables(), keep_days=settings().ledger_ttl_days)
+
+
+@cache
+def admin_access() -> Access:
+    """Who may use the admin API."""
+    from shared.web.admin_access import admin_access as access_of
+
+    return access_of(settings(), adapters().upstream)
 
 
 @cache

@@ -1,0 +1,231 @@
+"""Virtual models as administrators read and write them, with the original's field names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
+
+from shared.gateway.catalog import TargetSpec, VirtualModel
+from shared.providers.base import Endpoint
+from shared.store.config_records import VirtualModelRecord
+from shared.web.admin_errors import FieldError, InvalidFields
+from shared.web.admin_fields import Flag, Form, Name, Price, Text, Version
+from shared.wire import loads
+
+MASK = "********"  # stands for the value of a header that holds a secret
+_MOST_HEADERS = 50
+_HEADER_CHARS = 4_096
+_PROMPT_BYTES = 200_000  # an item of DynamoDB has 400 KB for everything
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
+_SECRET = re.compile(r"auth|cookie|key|token|secret|passw", re.IGNORECASE)
+# RFC 9110 §7.6.1, and what frames the message
+_REFUSED_HEADERS = frozenset(
+    "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
+    "upgrade host content-length content-encoding expect".split()
+)
+_DEFAULTS = ("description", "system_prompt", "max_tokens", "temperature", "top_p")
+_PRICES = (
+    "cost_per_1m_tokens_in",
+    "cost_per_1m_tokens_out",
+    "cost_per_1m_tokens_in_cached",
+    "cost_per_1m_tokens_out_cached",
+)
+_FLAGS = ("disable_streaming", "force_non_streaming", "show_reasoning", "enabled")
+
+
+def _headers(value: Any) -> dict[str, str]:
+    """An object, or the original's JSON string of one."""
+    if isinstance(value, str):
+        try:
+            value = loads(value) if value.strip() else {}
+        except (ValueError, RecursionError):
+            raise ValueError("must be an object of names and values, or JSON text of one") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise ValueError("must be an object of names and texts")
+    if len(value) > _MOST_HEADERS:
+        raise ValueError(f"may have {_MOST_HEADERS} headers")
+    headers: dict[str, str] = {}
+    for name, text in value.items():
+        shown = name[:100]
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"{shown!a} is not a header's name: letters, digits and hyphens")
+        if name.lower() in _REFUSED_HEADERS:
+            raise ValueError(f"{shown} belongs to the connection and cannot be set")
+        if len(text) > _HEADER_CHARS or not _HEADER_VALUE.fullmatch(text):
+            raise ValueError(f"the value of {shown} must be one line of at most {_HEADER_CHARS} ASCII characters")
+        if name.lower() in (known.lower() for known in headers):
+            raise ValueError(f"{shown} is there twice")
+        headers[name] = text.strip()
+    return headers
+
+
+def _prompt(value: str | None) -> str | None:
+    if value and len(value.encode()) > _PROMPT_BYTES:
+        raise ValueError(f"must be at most {_PROMPT_BYTES} bytes long")
+    return value
+
+
+CustomHeaders = Annotated[
+    dict[str, str],
+    BeforeValidator(_headers),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": {"type": "string"}},
+                {"type": "string"},
+                {"type": "null"},
+            ],
+            "description": f"sent to the backend; values of secret headers are read as {MASK}, which keeps the stored",
+        }
+    ),
+]
+ActualModel = Annotated[str, Field(min_length=1, max_length=512)]
+EndpointId = Annotated[int, Field(strict=True, ge=1, le=9_999_999_999)]
+
+
+class Target(BaseModel):
+    endpoint_id: EndpointId
+    actual_model: ActualModel
+
+
+class NewTarget(Form):
+    endpoint_id: EndpointId
+    actual_model: ActualModel
+
+
+class VirtualModelRow(BaseModel):
+    """A virtual model. `endpoint_id`, `actual_model`, `endpoint_name` and `endpoint_url` are the first target's;
+    null is unset and 0 a value; prices are dollars per million tokens; times are seconds since 1970."""
+
+    id: int
+    name: str
+    endpoint_id: int
+    actual_model: str
+    targets: list[Target]
+    endpoint_name: str | None
+    endpoint_url: str | None
+    description: str | None
+    cost_per_1m_tokens_in: float | None
+    cost_per_1m_tokens_out: float | None
+    cost_per_1m_tokens_in_cached: float | None
+    cost_per_1m_tokens_out_cached: float | None
+    max_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    system_prompt: str | None
+    custom_headers: dict[str, str]
+    disable_streaming: bool
+    force_non_streaming: bool
+    show_reasoning: bool
+    enabled: bool
+    version: int
+    created_at: int
+    updated_at: int
+
+
+class SavedVirtualModel(VirtualModelRow):
+    status: Literal["ok"] = "ok"
+
+
+class VirtualModelChange(Form):
+    """Only what is sent changes; null unsets a default or a price. `endpoint_id` and `actual_model` are the first of
+    the `targets`: send those two, or the list."""
+
+    passed_over: ClassVar[tuple[str, ...]] = (
+        "id", "status", "endpoint_name", "endpoint_url", "created_at", "updated_at", "cache_enabled", "failover*",
+    )  # fmt: skip
+
+    # what a client left out is never read: `given` looks at what it sent
+    name: Name = ""
+    endpoint_id: EndpointId = 0
+    actual_model: ActualModel = ""
+    targets: Annotated[list[NewTarget], Field(min_length=1, max_length=32)] = Field(default_factory=list)
+    description: Annotated[Text, Field(max_length=10_000)] = None
+    cost_per_1m_tokens_in: Price | None = None
+    cost_per_1m_tokens_out: Price | None = None
+    cost_per_1m_tokens_in_cached: Price | None = None
+    cost_per_1m_tokens_out_cached: Price | None = None
+    max_tokens: Annotated[int, Field(strict=True, ge=0, le=100_000_000)] | None = None
+    temperature: Annotated[float, Field(strict=True, ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
+    system_prompt: Annotated[Text, AfterValidator(_prompt)] = None
+    custom_headers: CustomHeaders = Field(default_factory=dict)
+    disable_streaming: Flag = False
+    force_non_streaming: Flag = False
+    show_reasoning: Flag = True
+    enabled: Flag = True
+    version: Version | None = None
+
+    def changes(self, current: VirtualModel | None) -> dict[str, Any]:
+        """The virtual model's new fields; raises InvalidFields. `current` None is a new one."""
+        changes = self.given("name", *_DEFAULTS, *_PRICES, *_FLAGS)
+        targets = self._targets(current)
+        if current is None or targets != current.targets:
+            changes["targets"] = targets
+        if "custom_headers" in self.model_fields_set:
+            changes["custom_headers"] = _unmasked(self.custom_headers, current.custom_headers if current else {})
+        return changes
+
+    def value(self) -> VirtualModel:
+        """A new virtual model."""
+        empty = VirtualModel(id=0, name="", targets=())
+        return replace(empty, **self.changes(None))
+
+    def _targets(self, current: VirtualModel | None) -> tuple[TargetSpec, ...]:
+        single = self.given("endpoint_id", "actual_model")
+        if "targets" in self.model_fields_set:
+            targets = tuple(TargetSpec(each.endpoint_id, each.actual_model) for each in self.targets)
+            wrong = [name for name, value in single.items() if getattr(targets[0], name) != value]
+            if wrong:
+                raise InvalidFields(
+                    FieldError(name, "is not the first target's: send the targets, or this without them")
+                    for name in wrong
+                )
+            return targets
+        if current is not None:
+            return (current.targets[0]._replace(**single), *current.targets[1:])
+        missing = [name for name in TargetSpec._fields if name not in single]
+        if missing:
+            raise InvalidFields(FieldError(name, "is required, or a list of targets") for name in missing)
+        return (TargetSpec(**single),)
+
+
+class NewVirtualModel(VirtualModelChange):
+    name: Name = Field()
+
+
+def virtual_model_row(record: VirtualModelRecord, endpoint: Endpoint | None) -> dict[str, Any]:
+    """The record beside its first endpoint, None when that is gone."""
+    value = record.value
+    prices: dict[str, Decimal | None] = {name: getattr(value, name) for name in _PRICES}
+    return {
+        "id": value.id,
+        "name": value.name,
+        **value.targets[0]._asdict(),
+        "targets": [target._asdict() for target in value.targets],
+        "endpoint_name": endpoint.name if endpoint else None,
+        "endpoint_url": endpoint.url if endpoint else None,
+        **{name: getattr(value, name) for name in (*_DEFAULTS, *_FLAGS)},
+        # a price has at most 15 digits: as a number it is the same decimal again
+        **{name: None if price is None else float(price) for name, price in prices.items()},
+        "custom_headers": {name: MASK if _SECRET.search(name) else text for name, text in value.custom_headers.items()},
+        "version": record.version,
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+    }
+
+
+def _unmasked(headers: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
+    known = {name.lower(): text for name, text in stored.items()}
+    unknown = [name for name, text in headers.items() if text == MASK and name.lower() not in known]
+    if unknown:
+        raise InvalidFields([FieldError("custom_headers", f"no value is stored for {unknown[0]}: send one")])
+    return {name: known[name.lower()] if text == MASK else text for name, text in headers.items()}

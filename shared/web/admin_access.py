@@ -1,0 +1,170 @@
+"""Who may use the admin API: anyone at this machine, or whoever the session service knows."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ipaddress
+import logging
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from shared.errors import Forbidden, GatewayError, Unauthenticated
+from shared.providers.base import Timeouts, Upstream
+from shared.settings import Settings
+from shared.web.asgi import Scope, header
+from shared.wire import JsonObject, loads
+
+log = logging.getLogger(__name__)
+
+OPEN_USER = "admin"
+_READS = frozenset(("GET", "HEAD", "OPTIONS"))
+_SESSION_SECONDS = 15.0
+_SESSIONS = 1_000
+_DEADLINE_SECONDS = 5.0
+_MOST_BYTES = 64 * 1024
+_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
+
+
+class Access(Protocol):
+    async def admit(self, scope: Scope) -> str:
+        """The user's name; raises Unauthenticated or Forbidden."""
+        ...
+
+
+class OpenAccess:
+    """Everyone who can reach the port, as on a laptop, but no web page of somebody else.
+
+    A page elsewhere can make a browser send requests here. Those that change something are told by their Origin or
+    Sec-Fetch-Site; a page whose own name was pointed at this machine (DNS rebinding) by its Host.
+    """
+
+    def __init__(self, allowed_hosts: Iterable[str] = ()) -> None:
+        self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+
+    async def admit(self, scope: Scope) -> str:
+        host = header(scope, b"host")
+        if not self._knows(host):
+            raise Forbidden(
+                "the admin API is open to this machine only: call it as localhost or 127.0.0.1, "
+                "or set AUTH_ENABLED=true to serve others"
+            )
+        if scope["method"] not in _READS:
+            origin = header(scope, b"origin")
+            foreign = bool(origin) and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower())
+            if foreign or header(scope, b"sec-fetch-site") not in ("", "none", "same-origin"):
+                raise _other_site()
+        return OPEN_USER
+
+    def _knows(self, host: str) -> bool:
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        except ValueError:
+            return False
+        if name == "localhost" or name.endswith(".localhost") or name in self._allowed_hosts:
+            return True
+        try:
+            return ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return False
+
+
+class Sessions:
+    """The original's session service: `GET {url}/session/validate` answers `{"valid": true, "user": "name"}`.
+
+    It sees the cookie `session` and the header `X-Session-Token` and nothing else of the browser's. What it found
+    valid stays so for 15 s. `clock` gives seconds.
+    """
+
+    def __init__(self, url: str, upstream: Upstream, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._url = f"{url.rstrip('/')}/session/validate"
+        self._upstream = upstream
+        self._clock = clock
+        self._known: OrderedDict[bytes, tuple[float, JsonObject]] = OrderedDict()
+
+    async def find(self, scope: Scope) -> JsonObject | None:
+        """The service's answer for a valid session, else None: also when it cannot be asked."""
+        shown = _credentials(scope)
+        if not shown:
+            return None
+        place = hashlib.sha256("\n".join(f"{name}: {value}" for name, value in shown.items()).encode()).digest()
+        until, session = self._known.get(place, (0.0, None))
+        if session is not None and self._clock() < until:
+            return session
+        session = await self._ask(shown)
+        if session is None:
+            self._known.pop(place, None)
+            return None
+        self._known[place] = (self._clock() + _SESSION_SECONDS, session)
+        self._known.move_to_end(place)
+        if len(self._known) > _SESSIONS:
+            self._known.popitem(last=False)
+        return session
+
+    async def _ask(self, shown: dict[str, str]) -> JsonObject | None:
+        timeouts = Timeouts(connect=_DEADLINE_SECONDS, idle=_DEADLINE_SECONDS, total=_DEADLINE_SECONDS)
+        try:
+            async with (
+                asyncio.timeout(_DEADLINE_SECONDS),
+                self._upstream.request(
+                    "GET", self._url, headers={"accept": "application/json", **shown}, timeouts=timeouts
+                ) as response,
+            ):
+                session = loads(await response.read(_MOST_BYTES))
+        except (GatewayError, TimeoutError, ValueError) as failure:
+            log.warning("the session service at %s could not be asked: %s", self._url, _reason(failure))
+            return None
+        well = response.status < 300 and isinstance(session, dict) and session.get("valid") is True
+        return session if well else None
+
+
+class SessionAccess:
+    """Whoever has a valid session. A page of another site cannot borrow it to change something."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def admit(self, scope: Scope) -> str:
+        if scope["method"] not in _READS and header(scope, b"sec-fetch-site") == "cross-site":
+            raise _other_site()
+        session = await self._sessions.find(scope)
+        if session is None:
+            raise Unauthenticated("no valid session; log in first")
+        user = session.get("user")
+        return user if isinstance(user, str) else ""
+
+
+def admin_access(chosen: Settings, upstream: Upstream) -> Access:
+    if chosen.auth_enabled:
+        return SessionAccess(Sessions(chosen.aimenu_url, upstream))
+    return OpenAccess((chosen.host,))
+
+
+def _other_site() -> Forbidden:
+    return Forbidden("a page of another site cannot change anything here")
+
+
+def _credentials(scope: Scope) -> dict[str, str]:
+    """The two that the service may see, as headers for it."""
+    shown: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        if name != b"cookie":
+            continue
+        for pair in value.decode("latin-1").split(";"):
+            key, _, content = pair.strip().partition("=")
+            if key == "session" and _TOKEN.fullmatch(content):
+                shown.setdefault("cookie", f"session={content}")
+    token = header(scope, b"x-session-token").strip()
+    if _TOKEN.fullmatch(token):
+        shown["x-session-token"] = token
+    return shown
+
+
+def _reason(failure: Exception) -> str:
+    if isinstance(failure, GatewayError):
+        return failure.message
+    return "its answer is not JSON" if isinstance(failure, ValueError) else "no answer in time"

@@ -1,0 +1,93 @@
+"""The door of the admin API: who may enter, what may be carried in, and what is said when something breaks inside."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any
+
+from shared.errors import GatewayError, InternalError, InvalidRequest
+from shared.web.admin_access import Access
+from shared.web.admin_errors import AdminRefusal, refusal
+from shared.web.asgi import App, Receive, Scope, Send, header, read_body, send_json
+from shared.web.responses import caller_of
+from shared.wire import dumps, loads
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1 << 20
+
+
+class AdminDoor:
+    """A middleware in plain ASGI. Access is checked before a byte of the body is read (a FastAPI dependency would be
+    asked after it), and the body is bounded and known to be JSON before the framework parses it."""
+
+    def __init__(self, app: App, access: Access | None, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._app = app
+        self._access = access
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = _Visit(caller_of(scope).request_id, send)
+        try:
+            if self._access is not None:
+                await self._access.admit(scope)
+            body = await self._body(scope, receive)
+            await self._app(scope, _replay(body, receive), visit.send)
+        except GatewayError as error:
+            await visit.refuse(error)
+        except Exception:  # the outermost handler: an administrator gets an answer and the log gets the reason
+            log.exception("an admin request failed", extra={"request_id": visit.request_id})
+            failure = InternalError(f"the admin API failed; its log names the reason by {visit.request_id}")
+            await visit.refuse(failure)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        body = await read_body(scope, receive, self._max_body_bytes)
+        if not body:
+            return body
+        media_type = header(scope, b"content-type").partition(";")[0].strip().lower()
+        if media_type != "application/json" and not media_type.endswith("+json"):
+            raise AdminRefusal(415, "the body must be JSON: send it with content-type: application/json")
+        try:
+            loads(body)
+        except (ValueError, RecursionError):
+            raise InvalidRequest("the body is not valid JSON") from None
+        return body
+
+
+class _Visit:
+    """One answer on its way out, with the headers that every answer has."""
+
+    def __init__(self, request_id: str, send: Send) -> None:
+        self.request_id = request_id
+        self._send = send
+        self._started = False
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self._started = True
+            message["headers"] = [
+                *message.get("headers", ()),
+                (b"x-request-id", self.request_id.encode()),
+                (b"cache-control", b"no-store"),
+                (b"x-content-type-options", b"nosniff"),
+            ]
+        await self._send(message)
+
+    async def refuse(self, error: GatewayError) -> None:
+        if self._started:
+            return
+        status, body, headers = refusal(error)
+        await send_json(self.send, status, dumps(body), [(k.encode(), v.encode()) for k, v in headers.items()])
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> MutableMapping[str, Any]:
+        return waiting.pop() if waiting else await receive()
+
+    return replayed
