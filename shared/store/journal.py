@@ -21,7 +21,7 @@ from shared.store.ledger import Ledger, read_record
 
 SEGMENT_BYTES = 16 * 1024 * 1024
 _SUFFIX = ".jsonl"
-_READ_BYTES = 1024 * 1024
+_READ_BYTES = 64 * 1024
 
 
 class JournalWriter:
@@ -136,6 +136,9 @@ class JournalTail:
             if len(ends) > limit:
                 self._positions[segment.name] = ends[-limit - 1]
             limit -= len(ends)
+
+    def unread_bytes(self) -> int:
+        return sum(max(0, _size(segment) - self._positions.get(segment.name, 0)) for segment in self.segments())
 
     def segments(self) -> list[Path]:
         """Oldest first."""

@@ -75,6 +75,13 @@ class Tables:
         """Make the client now, so that no deadline has to cover its 150 ms of CPU. No I/O."""
         _ = self.connection.client
 
+    def key_names(self) -> dict[str, tuple[str, str]]:
+        """The hash and range key of each table by its full name; both are strings."""
+        return {
+            self.config.Meta.table_name: ("scope", "key"),
+            self.ledger.Meta.table_name: ("bucket", "moment"),
+        }
+
     def create_missing(self) -> None:
         """Create the tables that do not exist; for the laptop and the tests, in the cloud CDK owns them."""
         with reaching("the tables"):

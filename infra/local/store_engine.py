@@ -1,0 +1,193 @@
+"""moto's DynamoDB with a disk under it: a change is answered when it is there.
+
+One call at a time: moto has no locks, and its transactions are only as atomic as its caller makes them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from moto.core.request import Request
+from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.responses import DynamoHandler
+
+from infra.local.store_disk import Change, RedoFile
+from infra.local.store_tables import OrderedTable, Place
+from shared import wire
+
+# One account and one region, whatever a client's credentials and region are: the tables are the same.
+_ACCOUNT = "123456789012"
+_REGION = "us-east-1"
+_URL = f"http://dynamodb.{_REGION}.amazonaws.com/"
+_TARGET = "DynamoDB_20120810"
+
+_WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
+_ITEMS_A_LINE = 100
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Engine:
+    """The tables in memory and their file. Items of the `volatile` tables are not kept: they have a disk elsewhere."""
+
+    def __init__(self, redo: RedoFile, *, volatile: frozenset[str] = frozenset()) -> None:
+        self._redo = redo
+        self._volatile = volatile
+        self._creations: dict[str, Any] = {}
+        self._touched: set[Place] = set()
+        self._load()
+
+    def ensure_table(self, name: str, hash_key: str, range_key: str) -> None:
+        """Create a table with two string keys, if it is missing."""
+        if name in self._creations:
+            return
+        keys = {hash_key: "HASH", range_key: "RANGE"}
+        request = {
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            "KeySchema": [{"AttributeName": key, "KeyType": role} for key, role in keys.items()],
+        }
+        self.call("CreateTable", wire.dumps(request))
+
+    def table(self, name: str) -> OrderedTable:
+        found = self._backend.tables[name]
+        assert isinstance(found, OrderedTable)  # noqa: S101 - every table is taken over
+        return found
+
+    def call(self, operation: str, body: bytes) -> Answer:
+        """Do what a DynamoDB client asks. A change whose answer is 200 is on disk.
+
+        Raises OSError when it cannot be; then, as after any exception, the tables are what the disk says.
+        """
+        self._touched.clear()
+        try:
+            answer = self._ask_moto(operation, body)
+            if answer.status == 200:
+                changes = self._changes(operation, body)
+                if changes:
+                    self._redo.append(changes)
+        except BaseException:
+            self._load()
+            raise
+        if self._redo.has_grown:
+            self._redo.rewrite(self._everything())
+        return answer
+
+    def close(self) -> None:
+        self._redo.close()
+
+    @property
+    def _backend(self) -> DynamoDBBackend:
+        return dynamodb_backends[_ACCOUNT][_REGION]
+
+    def _ask_moto(self, operation: str, body: bytes) -> Answer:
+        headers = {
+            "Host": f"dynamodb.{_REGION}.amazonaws.com",
+            "Content-Type": "application/x-amz-json-1.0",
+            "X-Amz-Target": f"{_TARGET}.{operation}",
+        }
+        status, answer_headers, content = DynamoHandler.dispatch(Request.from_primitives("POST", _URL, headers, body))
+        encoded = content if isinstance(content, bytes) else content.encode()
+        return Answer(int(status), {str(name): str(value) for name, value in answer_headers.items()}, encoded)
+
+    def _changes(self, operation: str, body: bytes) -> list[Change]:
+        """What the call changed, told as results."""
+        if operation == "CreateTable":
+            request = wire.loads(body)
+            self._adopt(request)
+            return [["create", request]]
+        if operation == "DeleteTable":
+            name = wire.loads(body)["TableName"]
+            self._creations.pop(name, None)
+            return [["drop", name]]
+        if operation not in _WRITES:
+            return []
+        return [self._change(place) for place in sorted(self._touched) if place.table not in self._volatile]
+
+    def _change(self, place: Place) -> Change:
+        item = self.table(place.table).peek(place)
+        return ["delete", *place] if item is None else ["put", place.table, _attributes(item)]
+
+    def _adopt(self, request: Any) -> None:
+        name = request["TableName"]
+        self._creations[name] = request
+        OrderedTable.take_over(self._backend.tables[name], self._touched)
+
+    def _everything(self) -> Iterator[list[Change]]:
+        for name, request in self._creations.items():
+            yield [["create", request]]
+            if name in self._volatile:
+                continue
+            changes: list[Change] = []
+            for _, item in self.table(name).places():
+                changes.append(["put", name, _attributes(item)])
+                if len(changes) == _ITEMS_A_LINE:
+                    yield changes
+                    changes = []
+            if changes:
+                yield changes
+
+    def _load(self) -> None:
+        """Forget everything (but the volatile items) and read the disk."""
+        kept = {name: self.table(name).items for name in self._volatile if name in self._backend.tables}
+        self._backend.reset()
+        self._creations.clear()
+        for changes in self._redo.read():
+            for change in changes:
+                self._apply(change)
+        for name, items in kept.items():
+            self.table(name).items = items
+
+    def _apply(self, change: Change) -> None:
+        match change:
+            case ["put", name, item]:
+                self.table(name).load({key: _revived(value) for key, value in item.items()})
+            case ["delete", *place]:
+                self.table(place[0]).unload(Place(*place))
+            case ["create", request]:
+                self._ask_moto("CreateTable", wire.dumps(request))
+                self._adopt(request)
+            case ["drop", name]:
+                self._creations.pop(name)
+                self._backend.tables.pop(name)
+
+
+def _attributes(item: Item) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in item.attrs.items()}
+
+
+def _plain(value: DynamoType) -> dict[str, Any]:
+    """As DynamoDB's JSON: binaries in base64."""
+    match value.type, value.value:
+        case "M", items:
+            return {"M": {name: _plain(each) for name, each in items.items()}}
+        case "L", items:
+            return {"L": [_plain(each) for each in items]}
+        case "B", bytes(content):
+            return {"B": base64.b64encode(content).decode()}
+        case "BS", items:
+            return {"BS": [base64.b64encode(each).decode() if isinstance(each, bytes) else each for each in items]}
+    return {value.type: value.value}
+
+
+def _revived(value: dict[str, Any]) -> dict[str, Any]:
+    """As moto keeps it: binaries as bytes."""
+    ((kind, content),) = value.items()
+    match kind:
+        case "M":
+            return {"M": {name: _revived(each) for name, each in content.items()}}
+        case "L":
+            return {"L": [_revived(each) for each in content]}
+        case "B":
+            return {"B": base64.b64decode(content)}
+        case "BS":
+            return {"BS": [base64.b64decode(each) for each in content]}
+    return value
