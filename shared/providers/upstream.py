@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import re
 import socket
 import ssl
@@ -125,7 +126,8 @@ class _Decoder:
 class PooledUpstream:
     """Implements `Upstream`. Building one does no I/O.
 
-    `ca_bundle` is a file of certificates to trust instead of the system's (which SSL_CERT_FILE names).
+    `ca_bundle` (else UPSTREAM_CA_BUNDLE) is a file of certificates to trust instead of the system's, which
+    SSL_CERT_FILE names; like the proxies, both are read at the first connection that needs them.
     A request is sent a second time only when a pooled connection turns out to have been closed meanwhile.
     """
 
@@ -246,7 +248,7 @@ class PooledUpstream:
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = ssl.create_default_context(cafile=self._ca_bundle)
+            self._tls = ssl.create_default_context(cafile=self._ca_bundle or os.environ.get("UPSTREAM_CA_BUNDLE"))
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
 

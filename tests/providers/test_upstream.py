@@ -724,14 +724,14 @@ async def test_a_server_without_tls_is_told(upstream: PooledUpstream) -> None:
         assert type(failure) is UpstreamUnreachable
 
 
-@pytest.mark.parametrize("by", ["argument", "SSL_CERT_FILE"])
+@pytest.mark.parametrize("by", ["argument", "UPSTREAM_CA_BUNDLE", "SSL_CERT_FILE"])
 async def test_a_private_authority_is_trusted(
     by: str, certificate: Path, server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if by == "argument":
         upstream = PooledUpstream(ca_bundle=str(certificate))
     else:
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        monkeypatch.setenv(by, str(certificate))
         upstream = PooledUpstream()
     async with serving(answering(whole(b"a" * 200_000)), tls=server_tls) as server:
         for _ in range(2):
