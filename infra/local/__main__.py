@@ -16,7 +16,7 @@ READY = """
 Serverless Proxy is ready.
 
   API        http://{host}:{api_port}/v1
-  Admin API  http://{host}:{admin_port}/api/admin    (reference: http://{host}:{admin_port}/docs)
+  Admin API  http://{host}:{admin_port}/api/admin
   Data       {data_dir}
 
   curl http://{host}:{api_port}/v1/chat/completions -H 'content-type: application/json' \\
@@ -108,7 +108,9 @@ async def _serve(chosen: Settings) -> None:
         await admin.start(chosen.host, admin_port)
         from infra.local.router import Router  # after the environment is complete: wiring reads it once
         from shared.web.app import send_error
+        from shared.web.wiring import config_store
 
+        await asyncio.to_thread(config_store().plant_seeds)
         router = Router(("client", "public"), send_error)
         router.preload()
         names = {"host": chosen.host, "api_port": api.getsockname()[1], "admin_port": admin_port}
