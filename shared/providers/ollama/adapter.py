@@ -115,10 +115,12 @@ class Ollama:
                     failure: UpstreamFailure | None = None
                     for line in lines:
                         try:
-                            batch.append(decoder.decode(parse_object(line, endpoint)))
+                            frame = decoder.decode(parse_object(line, endpoint))
                         except UpstreamFailure as error:
                             failure = error
                             break
+                        if frame.events or frame.native:
+                            batch.append(frame)
                     if batch:
                         yield batch
                     if failure:

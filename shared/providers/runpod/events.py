@@ -166,7 +166,8 @@ class OutputDecoder:
         if frame.native and self._announced:
             frame.native.body["id"] = self._job_id
         self.seen = True
-        frames.append(Frame(tuple(events), frame.native))
+        if events or frame.native:
+            frames.append(Frame(tuple(events), frame.native))
 
     def _unknown(self) -> UpstreamMalformed:
         return UpstreamMalformed(
