@@ -27,6 +27,9 @@ contracts: setup-dev
 fast-tests: setup-dev
 	$(BIN)/python -m pytest -n 2
 
+bench: setup-dev      ## measure beside a bare pass-through, about 5 minutes; `make bench BENCH=--quick` takes one
+	@$(BIN)/python -m tests.benchmarks $(BENCH)
+
 setup: $(VENV)/.run
 setup-dev: $(VENV)/.dev
 

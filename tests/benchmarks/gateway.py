@@ -1,0 +1,26 @@
+"""The gateway as `make run` serves it: every client function, behind the local router, on uvicorn."""
+
+from __future__ import annotations
+
+import sys
+
+import uvloop
+
+from infra.local.router import Router
+from infra.local.serving import bind, log_to_stderr, server
+from shared.web.app import send_error
+from tests.benchmarks.processes import announce, pin
+
+
+async def serve() -> None:
+    listener = bind("127.0.0.1", 0, "API_PORT")
+    router = Router(("client", "public"), send_error)
+    router.preload()
+    announce(listener.getsockname()[1])
+    await server(router).serve(sockets=[listener])
+
+
+if __name__ == "__main__":
+    pin(sys.argv[1])
+    log_to_stderr("INFO")
+    uvloop.run(serve())
