@@ -9,8 +9,10 @@ import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
+from infra.local.freshness import FreshConfiguration
 from infra.local.serving import PortTaken, bind, log_to_stderr, server
 from shared.settings import Settings, SettingsError, read_settings
+from shared.web.asgi import App
 
 READY = """
 Serverless Proxy is ready.
@@ -64,7 +66,10 @@ class Child:
 
     async def _spawn(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.PIPE, env=self._environment
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            env=self._environment,
         )
 
     async def _keep(self) -> None:
@@ -108,14 +113,17 @@ async def _serve(chosen: Settings) -> None:
         await admin.start(chosen.host, admin_port)
         from infra.local.router import Router  # after the environment is complete: wiring reads it once
         from shared.web.app import send_error
-        from shared.web.wiring import config_store
+        from shared.web.wiring import catalog_cache, config_store
 
         await asyncio.to_thread(config_store().plant_seeds)
         router = Router(("client", "public"), send_error)
         router.preload()
         names = {"host": chosen.host, "api_port": api.getsockname()[1], "admin_port": admin_port}
+        app: App = router
+        if chosen.dynamodb_url is None:
+            app = FreshConfiguration(router, chosen.data_dir / "tables", catalog_cache().invalidate)
         print(READY.format(**names, data_dir=chosen.data_dir), flush=True)  # noqa: T201
-        await server(router).serve(sockets=[api])
+        await server(app).serve(sockets=[api])
 
 
 def _load_env_file(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from shared.chat.events import Batch, Frame
 from shared.chat.request import ChatRequest, EmbeddingRequest, Message, TextPart
-from shared.errors import GatewayError, NoEndpointEnabled
+from shared.errors import GatewayError, ModelNotFound, NoEndpointEnabled
 from shared.gateway.attempt import Attempt, Choir, Source
 from shared.gateway.catalog import Catalog
 from shared.gateway.metering import Caller, Meter
@@ -19,7 +19,13 @@ from shared.providers.base import Adapter, Embeddings, Endpoint, OneChoiceOnly, 
 
 
 class CatalogSource(Protocol):
-    async def get(self) -> Catalog: ...
+    async def get(self) -> Catalog:
+        """A catalog a few seconds old at most, from memory when warm."""
+        ...
+
+    async def refreshed(self) -> Catalog:
+        """The catalog as it is now; asked when a model is not known, which may have been added a moment ago."""
+        ...
 
 
 class AdapterTable(Protocol):
@@ -113,7 +119,7 @@ class Gateway:
 
     async def answer(self, request: ChatRequest, caller: Caller) -> Answer:
         """Ask target after target until one answers; raises the last target's failure."""
-        route = resolve(await self.catalog.get(), request.model, self._queue)
+        route = await self._route(request.model)
         request = apply_policy(request, route.virtual_model)
         failure: GatewayError = NoEndpointEnabled(f"virtual model {request.model!r} has no target", param="model")
         for number, stop in enumerate(route.stops, 1):
@@ -129,6 +135,12 @@ class Gateway:
                 answer.attempts = number
                 return answer
         raise failure
+
+    async def _route(self, model: str) -> Route:
+        try:
+            return resolve(await self.catalog.get(), model, self._queue)
+        except ModelNotFound:
+            return resolve(await self.catalog.refreshed(), model, self._queue)
 
     async def _try(self, request: ChatRequest, route: Route, stop: Stop, caller: Caller, number: int) -> Answer:
         """One target: its answer, once the first batch is there."""
@@ -177,7 +189,7 @@ class Gateway:
 
     async def embed(self, request: EmbeddingRequest, caller: Caller) -> tuple[Embeddings, Stop]:
         """The vectors of the first target that has them."""
-        route = resolve(await self.catalog.get(), request.model, self._queue)
+        route = await self._route(request.model)
         failure: GatewayError = NoEndpointEnabled(f"virtual model {request.model!r} has no target", param="model")
         for number, stop in enumerate(route.stops, 1):
             meter = Meter(self.recorder, request, stop, caller, number)

@@ -13,6 +13,8 @@ from shared.gateway.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
+_REFRESH_SECONDS = 1.0
+
 
 class CatalogSource(Protocol):
     """Where the catalog comes from; blocking, called from a thread. Failures are raised as StoreUnavailable."""
@@ -64,6 +66,13 @@ class CatalogCache:
         if catalog is not None and self._valid and 0 <= self._clock() - self._checked_at < self._revalidate_seconds:
             return catalog
         return await self._checked(catalog)
+
+    async def refreshed(self) -> Catalog:
+        """The catalog checked now, for who misses something in it; at most one check a second."""
+        if self._catalog is not None and 0 <= self._clock() - self._checked_at < _REFRESH_SECONDS:
+            return self._catalog
+        await self._fly()
+        return await self.get()
 
     def invalidate(self) -> None:
         """The configuration was changed by this process: the next `get` reads it anew."""

@@ -193,7 +193,12 @@ class EnvironmentCatalog:
         self._merged: Catalog | None = None
 
     async def get(self) -> Catalog:
-        catalog = await self._stored.get()
+        return self._with_environment(await self._stored.get())
+
+    async def refreshed(self) -> Catalog:
+        return self._with_environment(await self._stored.refreshed())
+
+    def _with_environment(self, catalog: Catalog) -> Catalog:
         if self._endpoint is None:
             return catalog
         if self._merged is None or self._seen is not catalog:
