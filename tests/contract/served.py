@@ -1,0 +1,138 @@
+"""The gateway under test: started here as `make run` starts it, or found at GATEWAY_URL and ADMIN_URL."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.contract.catalogue import ENDPOINTS, MODELS, actual
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT_SECONDS = 3.0
+MAX_BODY_BYTES = 2 << 20
+_START_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+
+
+@dataclass
+class Served:
+    """Where the gateway is and what it is set to; names carry a token, so that runs can share one gateway."""
+
+    api: str
+    admin: str
+    timeout_seconds: float
+    max_body_bytes: int
+    folder: Path | None = None  # where its log and its data are, when it runs here
+    token: str = field(default_factory=lambda: secrets.token_hex(3))
+    ids: dict[str, int] = field(default_factory=dict)
+
+    def model(self, name: str) -> str:
+        return f"{name}-{self.token}"
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text() if self.folder else ""
+
+    def define(self, **addresses: Any) -> None:
+        """Post the catalogue to the admin API and wait until the client API lists it."""
+        with httpx.Client(base_url=self.admin, timeout=20) as admin:
+            for name, fields in ENDPOINTS.items():
+                body = {**fields, "name": self.model(name), "url": fields["url"].format(**addresses)}
+                self.ids[name] = _created(admin.post("/api/admin/endpoints", json=body))
+            for name, fields in MODELS.items():
+                rest = {key: value for key, value in fields.items() if key != "endpoints"}
+                targets = [
+                    {"endpoint_id": self.ids[each], "actual_model": actual(name)} for each in fields["endpoints"]
+                ]
+                body = {**rest, "name": self.model(name), "targets": targets}
+                _created(admin.post("/api/admin/virtual-models", json=body))
+        wanted = {self.model(name) for name, fields in MODELS.items() if fields.get("enabled", True)}
+        deadline = time.monotonic() + _START_SECONDS
+        with httpx.Client(base_url=self.api, timeout=20) as client:
+            while not wanted <= {row["id"] for row in client.get("/v1/models").json()["data"]}:
+                assert time.monotonic() < deadline, "the client API does not list what was posted to the admin API"
+                time.sleep(0.1)
+
+
+def _created(response: httpx.Response) -> int:
+    assert response.status_code == 201, f"{response.status_code} {response.text}"
+    return int(response.json()["id"])
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[Served]:
+    if "GATEWAY_URL" in os.environ:
+        yield Served(
+            os.environ["GATEWAY_URL"].rstrip("/"),
+            os.environ["ADMIN_URL"].rstrip("/"),
+            float(os.environ.get("GATEWAY_TIMEOUT", TIMEOUT_SECONDS)),
+            int(os.environ.get("GATEWAY_MAX_BODY_BYTES", MAX_BODY_BYTES)),
+        )
+        return
+    log = folder / "log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "infra.local"],
+            cwd=folder,  # not the project's folder: its .env is not ours
+            env=_environment(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            api, admin = _wait_until_ready(process, log)
+            yield Served(api, admin, TIMEOUT_SECONDS, MAX_BODY_BYTES, folder)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV") if name in os.environ}
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "DATA_DIR": str(folder / "data"),
+        "API_PORT": "0",
+        "ADMIN_PORT": "0",
+        "TIMEOUT": f"{TIMEOUT_SECONDS:g}",
+        "MAX_BODY_BYTES": str(MAX_BODY_BYTES),
+        "LOG_LEVEL": "DEBUG",
+    }
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        text = log.read_text()
+        api = re.search(r"API\s+(http://\S+)/v1\b", text)
+        admin = re.search(r"Admin API\s+(http://\S+)/api/admin", text)
+        if api and admin:
+            return api[1], admin[1]
+        assert process.poll() is None, f"the gateway ended with {process.returncode}:\n{text}"
+        time.sleep(0.05)
+    raise AssertionError(f"the gateway was not ready in {_START_SECONDS:g} s:\n{log.read_text()}")
+
+
+def closed_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
