@@ -16,9 +16,9 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 
 def test_values_are_typed_and_empty_ones_count_as_absent() -> None:
-    chosen = read_settings({"TIMEOUT": "2.5", "DATA_DIR": "/tmp/x", "USE_AI_QUEUE": "True", "API_PORT": " "})
+    chosen = read_settings({"TIMEOUT": "2.5", "DATA_DIR": "some/folder", "USE_AI_QUEUE": "True", "API_PORT": " "})
     assert chosen.timeout_seconds == 2.5
-    assert chosen.data_dir == Path("/tmp/x")
+    assert chosen.data_dir == Path("some/folder")
     assert chosen.use_ai_queue is True
     assert chosen.api_port == 8002
 

@@ -123,7 +123,8 @@ async def test_the_frames_that_are_relayed_were_mended_in_place() -> None:
 
 
 async def test_unknown_fields_of_a_chunk_stay() -> None:
-    stream = fixture_bytes("openai_compatible/text.sse").replace(b'"logprobs":null', b'"logprobs":null,"timings":{"ms":1.5}')
+    recorded = fixture_bytes("openai_compatible/text.sse")
+    stream = recorded.replace(b'"logprobs":null', b'"logprobs":null,"timings":{"ms":1.5}')
     found = await frames("text", stream)
     assert found[1].native is not None
     assert found[1].native.body["choices"][0]["timings"] == {"ms": 1.5}
