@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as _json
-import re
 from typing import Any, TypeAlias
 
 import orjson
@@ -11,13 +10,15 @@ import orjson
 JsonObject: TypeAlias = dict[str, Any]
 
 # orjson reads integers beyond 64 bits as floats: a body that may hold one is read by the standard library instead.
-_LONG_DIGITS = re.compile(rb"\d{19}")
+# Looked for in the body with every digit a zero: 1 ns a byte, where a regular expression takes 25.
+_LONG_DIGITS = b"0" * 19
+_DIGITS_AS_ZEROS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
 
 
 def loads(text: bytes | str) -> Any:
     """Parse JSON without losing a digit; raises ValueError."""
     raw = text.encode() if isinstance(text, str) else text
-    if not _LONG_DIGITS.search(raw):
+    if _LONG_DIGITS not in raw.translate(_DIGITS_AS_ZEROS):
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:
