@@ -64,4 +64,5 @@ ROUTES: tuple[Route, ...] = (
         aliases=("/virtual-models/{id}/delete",),
     ),
     Route(("GET",), "/api/admin/activity", "admin_activity", "admin"),
+    Route(("GET",), "/session/validate", "admin_session", "public"),
 )  # fmt: skip

@@ -29,7 +29,8 @@ _FIELDS = frozenset(field.name for field in fields(Record))
 
 
 class Filter(NamedTuple):
-    """Which records; None is any. Times are ms since 1970, `since_ms` included and `until_ms` not."""
+    """Which records; None is any. `statuses` is a range of them, `endpoint` an id or a name as text. Times are ms since
+    1970, `since_ms` included and `until_ms` not."""
 
     status: int | None = None
     virtual_model: str | None = None
@@ -37,6 +38,8 @@ class Filter(NamedTuple):
     outcome: Outcome | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    statuses: range | None = None
+    endpoint: str | None = None
 
     def takes(self, record: Record) -> bool:
         return (
@@ -44,6 +47,8 @@ class Filter(NamedTuple):
             and self.virtual_model in (None, record.virtual_model)
             and self.endpoint_id in (None, record.endpoint_id)
             and self.outcome in (None, record.outcome)
+            and (self.statuses is None or record.status in self.statuses)
+            and self.endpoint in (None, record.endpoint_name, str(record.endpoint_id))
         )
 
 

@@ -1,0 +1,7 @@
+"""`GET /session/validate`."""
+
+from functions.admin_session.session import admin_session_app
+from shared.web.admin_access import Sessions
+from shared.web.wiring import adapters, settings
+
+app = admin_session_app(settings(), Sessions(settings().aimenu_url, adapters().upstream))
