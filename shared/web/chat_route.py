@@ -94,7 +94,7 @@ class _Exchange:
         self._caller = caller
         self._send = send
         self._status_sent = False
-        self._streaming = False
+        self._whole_only = False
         self._last_sent = time.monotonic()
 
     async def run(self, request: ChatRequest) -> None:
@@ -102,9 +102,10 @@ class _Exchange:
         answer: Answer | None = None
         try:
             answer = await self._gateway.answer(request, self._caller)
-            if request.stream and not answer.virtual_model.force_non_streaming:
+            if request.stream and (self._status_sent or not answer.virtual_model.force_non_streaming):
                 await self._stream(request, answer)
             else:
+                self._whole_only = True
                 await self._whole(request, answer)
         except GatewayError as error:
             await self._fail(request, error)
@@ -141,9 +142,6 @@ class _Exchange:
         while (batch := await answer.next()) is not None:
             response.add(batch)
         body = dumps(self._wire.whole(Envelope(request), response))
-        if self._status_sent:  # keep-alives went out before force_non_streaming was known
-            await self._write(b"data: " + body + b"\n\n", last=True)
-            return
         await self._respond(200, body, answer_headers(self._caller, answer))
 
     async def _fail(self, request: ChatRequest, error: GatewayError) -> None:
@@ -163,7 +161,7 @@ class _Exchange:
 
     async def keep_alive(self, seconds: float) -> None:
         """Fill a silence of `seconds`; before the first event this gives the status away."""
-        if time.monotonic() - self._last_sent < seconds:
+        if self._whole_only or time.monotonic() - self._last_sent < seconds:
             return
         await self._start_stream(None)
         await self._write(self._wire.keep_alive)
