@@ -188,7 +188,8 @@ class UpstreamRefused(UpstreamFailure):
     """The backend answered with an error status.
 
     `upstream_status` is the backend's own; its message is passed through, because clients match its text
-    ("maximum context length"), and so is its `code` where it has one that a client may know.
+    ("maximum context length"), and so is its `code` where it has one that a client may know. What it says of the
+    gateway's own key or account (401, 402, 403) is not the client's: an `invalid_api_key` would be taken for its own.
     """
 
     another_target_may_help: bool  # type: ignore[misc]
@@ -208,4 +209,6 @@ class UpstreamRefused(UpstreamFailure):
         self.status, self.type, own_code, self.another_target_may_help, self.client_may_retry = row
         if self.status == 429 and retry_after_seconds is None:
             retry_after_seconds = DEFAULT_RETRY_AFTER_SECONDS
-        super().__init__(message, param=param, code=code or own_code, retry_after_seconds=retry_after_seconds)
+        if code is None or upstream_status in (401, 402, 403):
+            code = own_code
+        super().__init__(message, param=param, code=code, retry_after_seconds=retry_after_seconds)
