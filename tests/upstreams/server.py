@@ -123,7 +123,9 @@ async def _answer(reply: Reply, seen: Seen, reader: asyncio.StreamReader, writer
     for step in reply.before:
         if await _play(step, reader, writer):
             return
-    headers = {"content-type": reply.content_type, "transfer-encoding": "chunked", **reply.headers}
+    chunked = "content-length" not in reply.headers
+    framing = {"transfer-encoding": "chunked"} if chunked else {}
+    headers = {"content-type": reply.content_type, **framing, **reply.headers}
     lines = [
         f"HTTP/1.1 {reply.status} {_phrase(reply.status)}",
         *(f"{name}: {value}" for name, value in headers.items()),
@@ -132,12 +134,13 @@ async def _answer(reply: Reply, seen: Seen, reader: asyncio.StreamReader, writer
     for step in reply.steps:
         if isinstance(step, bytes):
             if step:
-                writer.write(b"%x\r\n%b\r\n" % (len(step), step))
+                writer.write(b"%x\r\n%b\r\n" % (len(step), step) if chunked else step)
                 await writer.drain()
                 seen.written += len(step)
         elif await _play(step, reader, writer):
             return
-    writer.write(b"0\r\n\r\n")
+    if chunked:
+        writer.write(b"0\r\n\r\n")
     await writer.drain()
 
 
