@@ -9,9 +9,10 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 
 from infra.local.store_tables import OrderedTable, Place
+from shared import wire
+from shared.gateway.records import Record
 from shared.store.journal import JournalTail
-from shared.store.ledger import DAYS_BUCKET, Ledger
-from shared.store.tables import LedgerItem
+from shared.store.ledger import Ledger, place_of
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class LedgerFeed:
         self._keep_records = keep_records
         self._keep_days = keep_days
         self._places: deque[Place] = deque()
+        self._days: set[str] = set()
         self._prune_at = 0.0
 
     async def run(self) -> None:
@@ -52,22 +54,31 @@ class LedgerFeed:
         """Put the journal's next records; returns how many."""
         records = self._tail.read(limit)
         for record in records:
-            item = self._ledger.item(record)
-            self._put_day(item.bucket[:10])
-            self._places.append(self._put(item))
+            item = ledger_attributes(record, self._keep_days)
+            self._put_day(item["bucket"]["S"][:10])
+            self._places.append(self._table.load(item))
         while len(self._places) > self._keep_records:
             self._table.unload(self._places.popleft())
         return len(records)
 
     def _put_day(self, day: str) -> None:
-        if self._table.peek(Place(self._table.name, DAYS_BUCKET, day)) is None:
-            self._put(self._ledger.day_item(day))
-
-    def _put(self, item: LedgerItem) -> Place:
-        return self._table.load(item.serialize())
+        if day not in self._days:
+            self._table.load(self._ledger.day_item(day).serialize())
+            self._days.add(day)
 
     def _prune(self) -> None:
         self._prune_at = time.monotonic() + _PRUNE_SECONDS
         first_day = datetime.now(UTC) - timedelta(days=self._keep_days + 1)
         for segment in self._tail.prune(f"{first_day:%Y-%m-%d}"):
             log.info("removed %s: older than %d days", segment.name, self._keep_days)
+
+
+def ledger_attributes(record: Record, keep_days: int) -> dict[str, dict[str, str]]:
+    """What `Ledger.item` makes of the record, without PynamoDB, which takes longer than the rest."""
+    bucket, moment = place_of(record)
+    return {
+        "bucket": {"S": bucket},
+        "moment": {"S": moment},
+        "expires_at": {"N": str(record.time_ms // 1000 + keep_days * 86_400)},
+        "document": {"S": wire.dumps(record).decode()},
+    }

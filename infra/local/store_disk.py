@@ -84,8 +84,9 @@ class RedoFile:
         os.replace(draft, path)
         _sync(self._folder)
         self._open(path, path.stat().st_size)
-        if old:
-            old.unlink()
+        for each in self._folder.iterdir():
+            if each != path:
+                each.unlink()  # the file before, and what a kill left of an earlier turn
 
     def close(self) -> None:
         if self._descriptor is not None:

@@ -9,7 +9,9 @@ import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import orjson
 from moto.core.request import Request
+from moto.core.responses import ActionResult
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.responses import DynamoHandler
@@ -24,6 +26,8 @@ _REGION = "us-east-1"
 _URL = f"http://dynamodb.{_REGION}.amazonaws.com/"
 _TARGET = "DynamoDB_20120810"
 
+# Their results are plain JSON in DynamoDB's shape.
+_PLAIN = frozenset({"GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "BatchGetItem"})
 _WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
 _ITEMS_A_LINE = 100
 
@@ -94,7 +98,7 @@ class Engine:
             "Content-Type": "application/x-amz-json-1.0",
             "X-Amz-Target": f"{_TARGET}.{operation}",
         }
-        status, answer_headers, content = DynamoHandler.dispatch(Request.from_primitives("POST", _URL, headers, body))
+        status, answer_headers, content = _Handler.dispatch(Request.from_primitives("POST", _URL, headers, body))
         encoded = content if isinstance(content, bytes) else content.encode()
         return Answer(int(status), {str(name): str(value) for name, value in answer_headers.items()}, encoded)
 
@@ -158,6 +162,20 @@ class Engine:
             case ["drop", name]:
                 self._creations.pop(name)
                 self._backend.tables.pop(name)
+
+
+class _Handler(DynamoHandler):
+    def serialized(self, action_result: ActionResult) -> Any:
+        """moto walks each result along botocore's model of the service: nine tenths of the time of a Query."""
+        result = action_result.result
+        if self._get_action() not in _PLAIN or not isinstance(result, dict):
+            return super().serialized(action_result)
+        headers = {"Content-Type": "application/x-amz-json-1.0", **self.response_headers}
+        return 200, headers, orjson.dumps(result, default=_base64)
+
+
+def _base64(content: Any) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _attributes(item: Item) -> dict[str, Any]:

@@ -6,17 +6,25 @@ from collections.abc import Iterator
 
 import pytest
 from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
 
 from shared.store.config_store import ConfigStore
 from shared.store.tables import Tables
 
 
-@pytest.fixture
-def tables() -> Iterator[Tables]:
+@pytest.fixture(scope="module")
+def connected_tables() -> Iterator[Tables]:
+    """One client for a module's tests: making it takes longer than most of them."""
     with mock_aws():
-        tables = Tables("test", region="eu-central-1")
-        tables.create_missing()
-        yield tables
+        yield Tables("test", region="eu-central-1")
+
+
+@pytest.fixture
+def tables(connected_tables: Tables) -> Tables:
+    for regions in dynamodb_backends.values():
+        regions.reset()
+    connected_tables.create_missing()
+    return connected_tables
 
 
 @pytest.fixture
