@@ -70,6 +70,7 @@ class Child:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             env=self._environment,
+            start_new_session=True,  # Ctrl-C is for this process; the leash ends the others
         )
 
     async def _keep(self) -> None:
@@ -99,6 +100,7 @@ async def _serve(chosen: Settings) -> None:
     admin_port = chosen.admin_port or _free_port()
     os.environ["ADMIN_PORT"] = str(admin_port)
     async with AsyncExitStack() as children:
+        starting = []
         if chosen.dynamodb_url is None:
             port = _free_port()
             os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = f"http://127.0.0.1:{port}"
@@ -107,23 +109,30 @@ async def _serve(chosen: Settings) -> None:
             arguments = ("--leash", "--port", str(port), "--data-dir", str(chosen.data_dir))
             store = Child("infra.local.store_process", *arguments, environment=dict(os.environ))
             children.push_async_callback(store.stop)
-            await store.start("127.0.0.1", port)
+            starting.append(store.start("127.0.0.1", port))
         admin = Child("infra.local.admin", environment=dict(os.environ))
         children.push_async_callback(admin.stop)
-        await admin.start(chosen.host, admin_port)
-        from infra.local.router import Router  # after the environment is complete: wiring reads it once
+        starting.append(admin.start(chosen.host, admin_port))
+        await asyncio.gather(asyncio.to_thread(_load_functions), *starting)
+        from infra.local.router import Router
         from shared.web.app import send_error
         from shared.web.wiring import catalog_cache, config_store
 
         await asyncio.to_thread(config_store().plant_seeds)
-        router = Router(("client", "public"), send_error)
-        router.preload()
-        names = {"host": chosen.host, "api_port": api.getsockname()[1], "admin_port": admin_port}
-        app: App = router
+        app: App = Router(("client", "public"), send_error)
         if chosen.dynamodb_url is None:
-            app = FreshConfiguration(router, chosen.data_dir / "tables", catalog_cache().invalidate)
+            app = FreshConfiguration(app, chosen.data_dir / "tables", catalog_cache().invalidate)
+        names = {"host": chosen.host, "api_port": api.getsockname()[1], "admin_port": admin_port}
         print(READY.format(**names, data_dir=chosen.data_dir), flush=True)  # noqa: T201
         await server(app).serve(sockets=[api])
+
+
+def _load_functions() -> None:
+    """Import what the API serves, while the other processes start; only now, for wiring reads the environment once."""
+    from infra.local.router import Router
+    from shared.web.app import send_error
+
+    Router(("client", "public"), send_error).preload()
 
 
 def _load_env_file(path: Path) -> None:

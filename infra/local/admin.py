@@ -29,7 +29,9 @@ def main() -> int:
     except PortTaken as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
-    asyncio.run(server(Router(("admin", "public"), send_error)).serve(sockets=[listener]))
+    router = Router(("admin", "public"), send_error)
+    router.preload()
+    asyncio.run(server(router).serve(sockets=[listener]))
     return 0
 
 
