@@ -1,0 +1,42 @@
+"""What the Lambda runtime offers an app beyond ASGI, by the names under which `scope["extensions"]` has it.
+
+`DEADLINE` holds `monotonic`, the instant by which the answer must have ended, the protocol's own error included.
+`FAILURE` invites a last message of that type, `error_type` and `message` with it, in place of the end of the body: an
+answer broke off after its status was given away, and the platform would not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from shared.errors import UpstreamTimedOut
+from shared.web.asgi import Scope
+
+DEADLINE = "serverless_proxy.deadline"
+FAILURE = "serverless_proxy.failure"
+
+
+def deadline_of(scope: Scope) -> float | None:
+    """The deadline on the monotonic clock, where there is one."""
+    deadline = scope.get("extensions", {}).get(DEADLINE)
+    return None if deadline is None else float(deadline["monotonic"])
+
+
+def takes_failures(scope: Scope) -> bool:
+    return FAILURE in scope.get("extensions", {})
+
+
+@asynccontextmanager
+async def ending_before(deadline: float | None) -> AsyncIterator[None]:
+    """Raises UpstreamTimedOut in the middle of the work when the deadline has come."""
+    timer = asyncio.timeout(None if deadline is None else max(0.0, deadline - time.monotonic()))
+    try:
+        async with timer:
+            yield
+    except TimeoutError:
+        if not timer.expired():
+            raise
+        raise UpstreamTimedOut("the time that the platform gives to a request was up before the answer") from None
