@@ -106,7 +106,7 @@ def error_words(body: bytes) -> tuple[str | None, str | None, str | None]:
         if not isinstance(value, dict):
             break
         code = _text(value.get("code")) or code
-        param = _text(value.get("param")) or param
+        param = _text(value.get("param")) or _place(value.get("loc")) or param
         inner = (
             value.get("error") or value.get("message") or value.get("detail") or value.get("error_message")
             or value.get("msg")
@@ -122,6 +122,13 @@ def clean(text: str) -> str:
     """A backend's words made safe to repeat: bounded, one secret-looking word masked, no control characters."""
     shown = "".join(c if c.isprintable() or c == "\n" else " " for c in text[:MAX_MESSAGE_CHARS]).strip()
     return _KEY_LIKE.sub("[masked]", shown)
+
+
+def _place(steps: Any) -> str | None:
+    """Where FastAPI found the fault: `["body", "messages", 0, "content"]` is `messages.0.content`."""
+    if not isinstance(steps, list) or steps[:1] != ["body"]:
+        return None
+    return _text(".".join(str(step) for step in steps[1:] if isinstance(step, str | int)))
 
 
 def _text(value: Any) -> str | None:

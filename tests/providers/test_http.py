@@ -50,6 +50,7 @@ def test_retry_after_is_read_as_seconds_as_a_date_and_in_milliseconds() -> None:
         (b'{"error":"no such model"}', ("no such model", None, None)),
         (b'{"detail":"Not Found"}', ("Not Found", None, None)),
         (b'{"detail":[{"loc":["body"],"msg":"field required"}]}', ("field required", None, None)),
+        (b'{"detail":[{"loc":["body","n",0],"msg":"field required"}]}', ("field required", None, "n.0")),
         (b'{"error_type":"x","error_message":"busy"}', ("busy", None, None)),
         (rb'{"error":"{\"error\": {\"message\": \"queue full\", \"code\": \"full\"}}"}', ("queue full", "full", None)),
         (b'[{"error":{"message":"listed"}}]', ("listed", None, None)),

@@ -91,6 +91,8 @@ class ChunkRenderer:
             if choice["index"] not in self._spoken:
                 self._spoken.add(choice["index"])
                 choice["delta"] = {"role": "assistant", **choice["delta"]}
+            else:
+                choice["delta"].pop("role", None)  # LitServe says it in every delta
         if counts is not None and not _says(choices):
             return  # a usage chunk dressed with an empty choice (LiteLLM)
         if not self._marks:

@@ -63,6 +63,8 @@ def decode_whole_completion(body: JsonObject, endpoint: str) -> Frame:
         _text_events(choice, choice.setdefault("index", position), events)
     if usage := read_usage(body.get("usage")):
         events.append(UsageReported(usage))
+    else:
+        body.pop("usage", None)
     return Frame(tuple(events), Native(WHOLE, body))
 
 

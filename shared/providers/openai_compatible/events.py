@@ -214,6 +214,8 @@ def decode_whole(body: JsonObject, endpoint: str) -> Frame:
         events.append(Finished(finished, index, matched if isinstance(matched, str) else None))
     if usage := read_usage(body.get("usage")):
         events.append(UsageReported(usage))
+    else:
+        body.pop("usage", None)
     return Frame(tuple(events), Native(WHOLE, body))
 
 

@@ -8,7 +8,8 @@ from shared.chat.usage import Usage
 
 
 def read_usage(counts: Any) -> Usage | None:
-    """A `usage` object in any of the spellings of OpenAI-compatible backends; None when it holds no counts.
+    """A `usage` object in any of the spellings of OpenAI-compatible backends; None when it holds no counts, or only
+    zeros: that is what LitServe and others send when they have not counted.
 
     `prompt_tokens` includes what the cache served: `prompt_tokens_details.cached_tokens` (OpenAI, vLLM, DeepInfra),
     `prompt_cache_hit_tokens` (DeepSeek), `cached_tokens` (Moonshot), `cache_read_input_tokens` (LiteLLM); cache writes
@@ -19,7 +20,7 @@ def read_usage(counts: Any) -> Usage | None:
         return None
     prompt = _count(counts, "prompt_tokens", "input_tokens", "input")
     output = _count(counts, "completion_tokens", "output_tokens", "output")
-    if prompt is None and output is None:
+    if not prompt and not output:
         return None
     details = counts.get("prompt_tokens_details") or counts.get("input_tokens_details")
     details = details if isinstance(details, dict) else {}

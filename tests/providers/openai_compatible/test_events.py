@@ -195,3 +195,11 @@ def test_a_whole_answer_is_mended() -> None:
 def test_a_whole_answer_without_a_finish_reason_is_malformed() -> None:
     with pytest.raises(UpstreamMalformed, match="finish reason"):
         decode_whole({"choices": [{"message": {"content": "x"}, "finish_reason": None}]}, "x")
+
+
+def test_a_whole_answer_that_counted_nothing_reports_nothing() -> None:
+    counts = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    frame = decode_whole({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], "usage": counts}, "x")
+    assert not any(isinstance(event, UsageReported) for event in frame.events)
+    assert frame.native is not None
+    assert "usage" not in frame.native.body

@@ -27,6 +27,8 @@ from shared.providers.openai_compatible.usage import read_usage
         ),
         ({"prompt_tokens": 3, "prompt_tokens_details": {"cached_tokens": 99}}, Usage(0, 0, 3)),
         ({"prompt_tokens": 5, "completion_tokens": 1, "prompt_tokens_details": None}, Usage(5, 1)),
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None),
+        ({"prompt_tokens": 4, "completion_tokens": 0, "total_tokens": 4}, Usage(4, 0)),
         ({}, None),
         (None, None),
         ({"prompt_tokens": "many"}, None),
