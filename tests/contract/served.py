@@ -72,7 +72,8 @@ def _created(response: httpx.Response) -> int:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Served]:
+def serve(folder: Path, **settings: str) -> Iterator[Served]:
+    """`settings` are environment variables of the gateway that runs here."""
     if "GATEWAY_URL" in os.environ:
         yield Served(
             os.environ["GATEWAY_URL"].rstrip("/"),
@@ -86,7 +87,7 @@ def serve(folder: Path) -> Iterator[Served]:
         process = subprocess.Popen(
             [sys.executable, "-m", "infra.local"],
             cwd=folder,  # not the project's folder: its .env is not ours
-            env=_environment(folder),
+            env=_environment(folder) | settings,
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
