@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from shared.gateway.answer import Gateway
+from shared.gateway.answer import CatalogSource, Gateway
 from shared.gateway.catalog import Catalog, TargetSpec, VirtualModel
 from shared.protocols.rendering import Wire
 from shared.providers.base import Endpoint, Timeouts
@@ -183,7 +183,7 @@ class EndpointKeys:
 class EnvironmentCatalog:
     """The stored catalog, with the model that `RUNPOD_ENDPOINT_ID` and `MODEL_NAME` define beside it."""
 
-    def __init__(self, stored: CatalogCache, chosen: Settings) -> None:
+    def __init__(self, stored: CatalogSource, chosen: Settings) -> None:
         self._stored = stored
         self._endpoint = runpod_endpoint(chosen)
         self._model = VirtualModel(
