@@ -14,7 +14,7 @@ from shared.gateway.catalog import TargetSpec, VirtualModel
 from shared.providers.base import Endpoint
 from shared.store.config_records import VirtualModelRecord
 from shared.web.admin_errors import FieldError, InvalidFields
-from shared.web.admin_fields import Flag, Form, Name, Price, Text, Version
+from shared.web.admin_fields import Blank, Flag, Form, Name, Price, Version
 from shared.wire import loads
 
 MASK = "********"  # stands for the value of a header that holds a secret
@@ -148,7 +148,7 @@ class VirtualModelChange(Form):
     endpoint_id: EndpointId = 0
     actual_model: ActualModel = ""
     targets: Annotated[list[NewTarget], Field(min_length=1, max_length=32)] = Field(default_factory=list)
-    description: Annotated[Text, Field(max_length=10_000)] = None
+    description: Annotated[Annotated[str, Field(max_length=10_000)] | None, Blank] = None
     cost_per_1m_tokens_in: Price | None = None
     cost_per_1m_tokens_out: Price | None = None
     cost_per_1m_tokens_in_cached: Price | None = None
@@ -156,7 +156,7 @@ class VirtualModelChange(Form):
     max_tokens: Annotated[int, Field(strict=True, ge=0, le=100_000_000)] | None = None
     temperature: Annotated[float, Field(strict=True, ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
-    system_prompt: Annotated[Text, AfterValidator(_prompt)] = None
+    system_prompt: Annotated[str | None, AfterValidator(_prompt), Blank] = None
     custom_headers: CustomHeaders = Field(default_factory=dict)
     disable_streaming: Flag = False
     force_non_streaming: Flag = False

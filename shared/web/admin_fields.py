@@ -49,7 +49,7 @@ def _price(value: Any) -> Decimal:
 
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean", "description": "or 0 and 1"})]
 Name = Annotated[str, AfterValidator(_name), Field(min_length=1, max_length=10 * _NAME_CHARS)]
-Text = Annotated[str | None, AfterValidator(_blank_is_none)]
+Blank = AfterValidator(_blank_is_none)
 Price = Annotated[
     Decimal,
     BeforeValidator(_price),

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from functions.admin_endpoints.endpoints import admin_endpoints_app
 from shared.gateway.catalog import TargetSpec, VirtualModel
@@ -26,9 +27,20 @@ ROW = (
 )
 
 
+@pytest.fixture(scope="module")
+def app(shared_store: ConfigStore, sealer: KeyFileSealer) -> FastAPI:
+    return admin_endpoints_app(shared_store, sealer, OpenAccess())
+
+
 @pytest.fixture
-async def admin(store: ConfigStore, sealer: KeyFileSealer) -> AsyncIterator[httpx.AsyncClient]:
-    async with client(admin_endpoints_app(store, sealer, OpenAccess())) as calls:
+async def admin(app: FastAPI, store: ConfigStore) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(app) as calls:
+        yield calls
+
+
+@pytest.fixture
+async def busy(serial_store: ConfigStore, sealer: KeyFileSealer) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(admin_endpoints_app(serial_store, sealer, OpenAccess())) as calls:
         yield calls
 
 
@@ -310,7 +322,8 @@ async def test_a_row_can_be_sent_back_as_it_was_read(admin: httpx.AsyncClient, s
     row = (await admin.get(f"/endpoints/{stored.id}")).json()
     answer = await admin.put(f"/endpoints/{stored.id}", json=row)
     assert answer.status_code == 200
-    assert {name: answer.json()[name] for name in ROW} == row | {"version": answer.json()["version"]}
+    moved = {name: answer.json()[name] for name in ("version", "updated_at")}
+    assert {name: answer.json()[name] for name in ROW} == row | moved
     nothing = await admin.put(f"/endpoints/{stored.id}", json={})
     assert nothing.json()["version"] == answer.json()["version"]
 
@@ -334,22 +347,24 @@ async def test_a_stale_version_is_told_the_current_row(admin: httpx.AsyncClient,
     assert stale.json()["current"]["priority"] == 1
 
 
-async def test_of_many_who_read_the_same_version_one_writes(admin: httpx.AsyncClient, store: ConfigStore) -> None:
-    stored = add_endpoint(store)
+async def test_of_many_who_read_the_same_version_one_writes(busy: httpx.AsyncClient, serial_store: ConfigStore) -> None:
+    stored = add_endpoint(serial_store)
     answers = await asyncio.gather(
-        *(admin.put(f"/endpoints/{stored.id}", json={"priority": n, "version": 1}) for n in range(1, 7))
+        *(busy.put(f"/endpoints/{stored.id}", json={"priority": n, "version": 1}) for n in range(1, 7))
     )
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409, 409]
     written = next(answer.json()["priority"] for answer in answers if answer.status_code == 200)
-    assert store.get_endpoint(stored.id).priority == written
+    assert serial_store.get_endpoint(stored.id).priority == written
 
 
-async def test_changes_of_different_fields_at_once_are_all_kept(admin: httpx.AsyncClient, store: ConfigStore) -> None:
-    stored = add_endpoint(store)
+async def test_changes_of_different_fields_at_once_are_all_kept(
+    busy: httpx.AsyncClient, serial_store: ConfigStore
+) -> None:
+    stored = add_endpoint(serial_store)
     changes = [{"priority": 5}, {"enabled": False}, {"name": "renamed"}, {"options": {"effort": False}}]
-    answers = await asyncio.gather(*(admin.put(f"/endpoints/{stored.id}", json=change) for change in changes))
+    answers = await asyncio.gather(*(busy.put(f"/endpoints/{stored.id}", json=change) for change in changes))
     assert [answer.status_code for answer in answers] == [200] * 4
-    now = store.get_endpoint(stored.id)
+    now = serial_store.get_endpoint(stored.id)
     assert (now.priority, now.enabled, now.name, now.options) == (5, False, "renamed", {"effort": False})
     assert now.version == 5
 

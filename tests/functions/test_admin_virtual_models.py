@@ -1,0 +1,350 @@
+"""Virtual models over the admin API, with the original's field names."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from functions.admin_virtual_models.schemas import MASK
+from functions.admin_virtual_models.virtual_models import admin_virtual_models_app
+from shared.gateway.catalog import TargetSpec
+from shared.store.config_records import EndpointRecord
+from shared.store.config_store import ConfigStore
+from shared.web.admin_access import OpenAccess
+from tests.functions.admin_calls import add_endpoint, client, wrong_fields
+
+PRICES = [f"cost_per_1m_tokens_{kind}" for kind in ("in", "out", "in_cached", "out_cached")]
+
+
+@pytest.fixture(scope="module")
+def app(shared_store: ConfigStore) -> FastAPI:
+    return admin_virtual_models_app(shared_store, OpenAccess())
+
+
+@pytest.fixture
+async def admin(app: FastAPI, store: ConfigStore) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(app) as calls:
+        yield calls
+
+
+@pytest.fixture
+async def busy(serial_store: ConfigStore) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(admin_virtual_models_app(serial_store, OpenAccess())) as calls:
+        yield calls
+
+
+@pytest.fixture
+def endpoint(store: ConfigStore) -> EndpointRecord:
+    return add_endpoint(store)
+
+
+@pytest.fixture
+def other(store: ConfigStore) -> EndpointRecord:
+    return add_endpoint(store, name="other", url="https://other.example")
+
+
+def a_model(endpoint: EndpointRecord, **fields: Any) -> dict[str, Any]:
+    return {"name": "fast", "endpoint_id": endpoint.id, "actual_model": "gpt-x", **fields}
+
+
+async def created(admin: httpx.AsyncClient, body: dict[str, Any]) -> dict[str, Any]:
+    answer = await admin.post("/virtual-models", json=body)
+    assert answer.status_code == 201, answer.text
+    row: dict[str, Any] = answer.json()
+    assert row.pop("status") == "ok"
+    return row
+
+
+async def test_creates_with_everything_unset(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    row = await created(admin, a_model(endpoint))
+    assert row == {
+        "id": 1,
+        "name": "fast",
+        "endpoint_id": endpoint.id,
+        "actual_model": "gpt-x",
+        "targets": [{"endpoint_id": endpoint.id, "actual_model": "gpt-x"}],
+        "endpoint_name": "backend",
+        "endpoint_url": "https://backend.example",
+        "description": None,
+        **dict.fromkeys(PRICES),
+        "max_tokens": None,
+        "temperature": None,
+        "top_p": None,
+        "system_prompt": None,
+        "custom_headers": {},
+        "disable_streaming": False,
+        "force_non_streaming": False,
+        "show_reasoning": True,
+        "enabled": True,
+        "version": 1,
+        "created_at": row["created_at"],
+        "updated_at": row["created_at"],
+    }
+    assert (await admin.get(f"/api/admin/virtual-models/{row['id']}")).json() == row
+
+
+async def test_lists_by_name_under_every_name_of_the_route(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    for name in ("b", "c", "a"):
+        await created(admin, a_model(endpoint, name=name))
+    for path in ("/api/admin/virtual-models", "/virtual-models", "/api/virtual-models"):
+        listed = (await admin.get(path)).json()
+        assert [(row["name"], row["endpoint_name"]) for row in listed] == [(n, "backend") for n in "abc"]
+
+
+async def test_zero_is_a_value_and_null_is_unset(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    zeros: dict[str, Any] = {"max_tokens": 0, "temperature": 0, "top_p": 0, **dict.fromkeys(PRICES, 0)}
+    row = await created(admin, a_model(endpoint, **zeros, description="", system_prompt="Be brief."))
+    assert {name: row[name] for name in zeros} == zeros
+    assert all(row[name] is not None for name in zeros)
+    assert (row["description"], row["system_prompt"]) == (None, "Be brief.")
+    nulls = {**dict.fromkeys(zeros), "system_prompt": None}
+    changed = (await admin.put(f"/virtual-models/{row['id']}", json=nulls)).json()
+    assert {name: changed[name] for name in nulls} == nulls
+    kept = (await admin.put(f"/virtual-models/{row['id']}", json={"temperature": 0.2})).json()
+    assert (kept["temperature"], kept["max_tokens"]) == (0.2, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["0.26", "0", "0.1", "15", "0.0000001", "123456.789012345", "999999.99999999", "0.000000000001", "75.00"]
+)
+async def test_a_price_comes_back_to_the_digit(
+    admin: httpx.AsyncClient, store: ConfigStore, endpoint: EndpointRecord, text: str
+) -> None:
+    as_number = json.dumps(a_model(endpoint, cost_per_1m_tokens_in="PRICE")).replace('"PRICE"', text)
+    answer = await admin.post("/virtual-models", content=as_number, headers={"content-type": "application/json"})
+    assert answer.status_code == 201, answer.text
+    back = json.loads(answer.text, parse_float=Decimal, parse_int=Decimal)["cost_per_1m_tokens_in"]
+    assert back == Decimal(text)
+    assert store.get_virtual_model(answer.json()["id"]).value.cost_per_1m_tokens_in == Decimal(text)
+    row = await created(admin, a_model(endpoint, name="as text", cost_per_1m_tokens_in=text))
+    assert row["cost_per_1m_tokens_in"] == answer.json()["cost_per_1m_tokens_in"]
+
+
+@pytest.mark.parametrize(
+    "price", [-0.01, "-1", "x", "", "NaN", "Infinity", True, [1], 1e300, 0.12345678901234567, 1_000_001, 10**40]
+)
+async def test_refuses_what_is_no_price(admin: httpx.AsyncClient, endpoint: EndpointRecord, price: Any) -> None:
+    answer = await admin.post("/virtual-models", json=a_model(endpoint, cost_per_1m_tokens_out=price))
+    assert wrong_fields(answer) == ["cost_per_1m_tokens_out"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", " "),
+        ("name", None),
+        ("endpoint_id", "1"),
+        ("endpoint_id", 0),
+        ("actual_model", ""),
+        ("max_tokens", -1),
+        ("max_tokens", 1.5),
+        ("temperature", 2.1),
+        ("temperature", "warm"),
+        ("temperature", False),
+        ("top_p", 1.01),
+        ("show_reasoning", "no"),
+        ("enabled", None),
+        ("system_prompt", "ä" * 100_001),
+        ("description", "x" * 10_001),
+        ("targets", []),
+        ("bogus", 1),
+    ],
+)
+async def test_names_the_field_that_is_wrong(
+    admin: httpx.AsyncClient, endpoint: EndpointRecord, field: str, value: Any
+) -> None:
+    answer = await admin.post("/virtual-models", json=a_model(endpoint, **{field: value}))
+    assert wrong_fields(answer) == [field]
+
+
+async def test_what_the_original_sends_is_taken(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    body = a_model(
+        endpoint,
+        disable_streaming=1,
+        force_non_streaming=0,
+        show_reasoning=0,
+        enabled=1,
+        cache_enabled=1,
+        failover={"enabled": True},
+        failover_strategy="backup",
+        custom_headers='{"X-Team": "blue"}',
+    )
+    row = await created(admin, body)
+    flags = ("disable_streaming", "force_non_streaming", "show_reasoning", "enabled")
+    assert [row[flag] for flag in flags] == [True, False, False, True]
+    assert row["custom_headers"] == {"X-Team": "blue"}
+
+
+# -- targets -----------------------------------------------------------------------------------------------------------
+
+
+async def test_targets_stand_beside_the_single_endpoint(
+    admin: httpx.AsyncClient, endpoint: EndpointRecord, other: EndpointRecord
+) -> None:
+    targets = [
+        {"endpoint_id": other.id, "actual_model": "one"},
+        {"endpoint_id": endpoint.id, "actual_model": "two"},
+    ]
+    row = await created(admin, {"name": "fast", "targets": targets})
+    assert row["targets"] == targets
+    assert (row["endpoint_id"], row["actual_model"], row["endpoint_name"], row["endpoint_url"]) == (
+        other.id,
+        "one",
+        "other",
+        "https://other.example",
+    )
+    changed = (await admin.put(f"/virtual-models/{row['id']}", json={"actual_model": "uno"})).json()
+    assert changed["targets"] == [{**targets[0], "actual_model": "uno"}, targets[1]]
+    changed = (await admin.put(f"/virtual-models/{row['id']}", json={"endpoint_id": endpoint.id})).json()
+    assert changed["targets"] == [{"endpoint_id": endpoint.id, "actual_model": "uno"}, targets[1]]
+    same = (await admin.put(f"/virtual-models/{row['id']}", json=changed)).json()
+    assert same["targets"] == changed["targets"]
+
+
+async def test_targets_that_cannot_be_are_refused(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    target = {"endpoint_id": endpoint.id, "actual_model": "one"}
+    for body, fields in (
+        ({}, ["endpoint_id", "actual_model"]),
+        ({"endpoint_id": endpoint.id}, ["actual_model"]),
+        ({"targets": [target], "actual_model": "another"}, ["actual_model"]),
+        ({"targets": [target, {"endpoint_id": "x", "weight": 1}]}, None),
+        ({"targets": [{"endpoint_id": 99, "actual_model": "one"}]}, ["targets"]),
+        ({"endpoint_id": 99, "actual_model": "one"}, ["targets"]),
+    ):
+        answer = await admin.post("/virtual-models", json={"name": "fast", **body})
+        expected = ["targets[1].endpoint_id", "targets[1].actual_model", "targets[1].weight"]
+        assert wrong_fields(answer) == (fields or expected)
+    row = await created(admin, a_model(endpoint))
+    assert wrong_fields(await admin.put(f"/virtual-models/{row['id']}", json={"endpoint_id": 99})) == ["targets"]
+
+
+# -- headers -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "x"},
+        {"connection": "close"},
+        {"Transfer-Encoding": "chunked"},
+        {"content-length": "1"},
+        {"X Y": "1"},
+        {"": "1"},
+        {"x:y": "1"},
+        {"x-a": "one\r\nx-b: two"},
+        {"x-a": "é"},
+        {"x-a": "x" * 5_000},
+        {"x-a": 1},
+        {"x-a": None},
+        {"X-A": "1", "x-a": "2"},
+        {f"x-{n}": "1" for n in range(51)},
+        ["x-a"],
+        "not json",
+        "[1]",
+        '{"host": "x"}',
+        5,
+    ],
+)
+async def test_refuses_headers_that_cannot_be_sent(
+    admin: httpx.AsyncClient, endpoint: EndpointRecord, headers: Any
+) -> None:
+    answer = await admin.post("/virtual-models", json=a_model(endpoint, custom_headers=headers))
+    assert wrong_fields(answer) == ["custom_headers"]
+
+
+@pytest.mark.parametrize("empty", [None, "", "{}", {}])
+async def test_headers_are_emptied(admin: httpx.AsyncClient, endpoint: EndpointRecord, empty: Any) -> None:
+    row = await created(admin, a_model(endpoint, custom_headers={"x-a": "1"}))
+    changed = await admin.put(f"/virtual-models/{row['id']}", json={"custom_headers": empty})
+    assert changed.json()["custom_headers"] == {}
+
+
+async def test_a_secret_header_is_kept_and_not_shown(
+    admin: httpx.AsyncClient, store: ConfigStore, endpoint: EndpointRecord
+) -> None:
+    row = await created(admin, a_model(endpoint, custom_headers={"X-Api-Key": "hush-1", "x-team": "blue"}))
+    assert row["custom_headers"] == {"X-Api-Key": MASK, "x-team": "blue"}
+    sent_back = {**row["custom_headers"], "x-team": "red"}
+    changed = await admin.put(f"/virtual-models/{row['id']}", json={"custom_headers": sent_back})
+    assert changed.json()["custom_headers"] == sent_back
+    stored = store.get_virtual_model(row["id"]).value.custom_headers
+    assert stored == {"X-Api-Key": "hush-1", "x-team": "red"}
+    stale = await admin.put(f"/virtual-models/{row['id']}", json={"version": 1, "max_tokens": 1})
+    listed = await admin.get("/virtual-models")
+    assert not any("hush-1" in answer.text for answer in (changed, stale, listed))
+    unknown = await admin.put(f"/virtual-models/{row['id']}", json={"custom_headers": {"authorization": MASK}})
+    assert wrong_fields(unknown) == ["custom_headers"]
+
+
+# -- changing and deleting ---------------------------------------------------------------------------------------------
+
+
+async def test_a_row_can_be_sent_back_as_it_was_read(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    row = await created(
+        admin, a_model(endpoint, cost_per_1m_tokens_in=0.26, temperature=0, custom_headers={"x-token": "hush"})
+    )
+    answer = await admin.put(f"/virtual-models/{row['id']}", json=row)
+    assert answer.status_code == 200, answer.text
+    back = answer.json()
+    assert {**back, "version": 1, "updated_at": 0} == {**row, "status": "ok", "updated_at": 0}
+
+
+async def test_a_stale_version_is_told_the_current_row(busy: httpx.AsyncClient, serial_store: ConfigStore) -> None:
+    row = await created(busy, a_model(add_endpoint(serial_store)))
+    path = f"/virtual-models/{row['id']}"
+    answers = await asyncio.gather(
+        *(busy.put(path, json={"max_tokens": n, "version": row["version"]}) for n in range(1, 5))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
+    now = (await busy.get(path)).json()
+    stale = await busy.put(path, json={"max_tokens": 9, "version": row["version"]})
+    assert (stale.status_code, stale.json()["current"]) == (409, now)
+
+
+async def test_changes_of_different_fields_at_once_are_all_kept(
+    busy: httpx.AsyncClient, serial_store: ConfigStore
+) -> None:
+    first, other = add_endpoint(serial_store), add_endpoint(serial_store, name="other")
+    row = await created(busy, a_model(first))
+    changes = [{"endpoint_id": other.id}, {"actual_model": "new"}, {"top_p": 0.5}]
+    answers = await asyncio.gather(*(busy.put(f"/virtual-models/{row['id']}", json=change) for change in changes))
+    assert [answer.status_code for answer in answers] == [200] * 3
+    value = serial_store.get_virtual_model(row["id"]).value
+    assert (value.targets, value.top_p) == ((TargetSpec(other.id, "new"),), 0.5)
+
+
+async def test_a_name_is_taken_once(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    await created(admin, a_model(endpoint))
+    second = await created(admin, a_model(endpoint, name="slow"))
+    for answer in (
+        await admin.post("/virtual-models", json=a_model(endpoint)),
+        await admin.put(f"/virtual-models/{second['id']}", json={"name": "fast"}),
+    ):
+        assert (answer.status_code, answer.json()["fields"][0]["field"]) == (409, "name")
+
+
+async def test_deletes_but_not_by_a_get(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    for path in ("/virtual-models/{}", "/virtual-models/{}/delete", "/api/admin/virtual-models/{}/delete"):
+        row = await created(admin, a_model(endpoint))
+        refused = await admin.get(path.format(row["id"])) if path.endswith("delete") else None
+        assert refused is None or (refused.status_code, refused.headers["allow"]) == (405, "DELETE")
+        answer = await admin.delete(path.format(row["id"]))
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert (await admin.get("/virtual-models")).json() == []
+
+
+@pytest.mark.parametrize("wrong_id", ["77", "0", "x"])
+async def test_an_unknown_id_is_a_404(admin: httpx.AsyncClient, wrong_id: str) -> None:
+    for answer in (
+        await admin.get(f"/virtual-models/{wrong_id}"),
+        await admin.put(f"/virtual-models/{wrong_id}", json={"name": "x"}),
+        await admin.delete(f"/virtual-models/{wrong_id}"),
+    ):
+        assert (answer.status_code, list(answer.json())) == (404, ["error"])
