@@ -12,11 +12,12 @@ import pytest
 
 from shared.errors import NoEndpointEnabled
 from shared.lambda_runtime.failure import function_failure
+from shared.lambda_runtime.loop import run
 from shared.lambda_runtime.runtime_api import RuntimeApiGone
 from shared.web.extensions import FAILURE
+from tests.lambda_runtime.apps import START, body, hello
 from tests.lambda_runtime.events import rest_event
 from tests.lambda_runtime.fake_api import running
-from tests.lambda_runtime.test_streaming import START, body, hello
 
 SECRET = "the prompt of somebody"
 
@@ -222,11 +223,11 @@ async def test_an_app_that_does_not_heed_the_deadline_is_cancelled_before_it_and
         finally:
             cancelled.append("yes")
 
-    async with running(app) as api:
-        whole = await api.invoke(rest_event(), seconds=0.3)
+    async with running(app, pollers=2) as api:
+        offers = [api.offer(rest_event(queryStringParameters=query), seconds=1.5) for query in (None, {"a": "b"})]
+        whole, half = [await api.posted_for(offer) for offer in offers]
         assert whole.prelude["statusCode"] == 504
         assert json.loads(whole.body)["error"]["type"] == "timeout_error"
-        half = await api.invoke(rest_event(queryStringParameters={"a": "b"}), seconds=0.3)
         assert half.trailers["lambda-runtime-function-error-type"] == "Function.UpstreamTimedOut"
         assert half.body == b"half"
         await api.idle()
@@ -258,8 +259,6 @@ async def test_a_reader_that_stops_reading_does_not_hold_the_loop_beyond_the_dea
 
 
 async def test_an_api_that_answers_next_with_an_error_ends_the_runtime() -> None:
-    from shared.lambda_runtime.loop import run
-
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 500 Container error\r\nContent-Length: 0\r\n\r\n")
