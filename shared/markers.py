@@ -1,0 +1,74 @@
+"""Find many literal markers in a stream, however it is cut: an Aho-Corasick automaton that builds itself as it is used.
+
+A state is the longest end of the text that some marker begins with. States and steps are learnt when they first occur,
+so that a new set of markers (every list of tools makes one) costs only its prefixes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+
+class State:
+    """One state: how many characters may still become a longer marker, and which ones end here, the longest first."""
+
+    __slots__ = ("depth", "hits", "next", "text")
+
+    def __init__(self, text: str, depth: int, hits: tuple[str, ...]) -> None:
+        self.text = text
+        self.depth = depth
+        self.hits = hits
+        self.next: dict[str, State] = {}
+
+
+class Markers:
+    """A fixed set of markers; one object serves any number of streams."""
+
+    def __init__(self, literals: Iterable[str]) -> None:
+        self.literals = frozenset(literals)
+        if not self.literals or "" in self.literals:
+            raise ValueError("markers are one or more texts of at least one character")
+        self._prefixes = {literal[:end] for literal in self.literals for end in range(1, len(literal) + 1)}
+        self._alphabet = frozenset("".join(self.literals))
+        self._growing = {literal[:end] for literal in self.literals for end in range(1, len(literal))}
+        self.root = State("", 0, ())
+        self._states = {"": self.root}
+        firsts = "".join(sorted({literal[0] for literal in self.literals}))
+        self._skip: Callable[[str, int], re.Match[str] | None] = re.compile(f"[{re.escape(firsts)}]").search
+
+    def find(self, text: str, start: int, state: State) -> tuple[int, State]:
+        """Read `text` from `start` until a marker ends or the text does: the index behind it, and the state there.
+
+        The markers are in `state.hits`, if the index moved; `state.depth` characters before it may still become one.
+        """
+        root, alphabet, skip = self.root, self._alphabet, self._skip
+        position, end = start, len(text)
+        while position < end:
+            if state is root:
+                first = skip(text, position)
+                if first is None:
+                    return end, root
+                position = first.start()
+            character = text[position]
+            position += 1
+            known = state.next.get(character)
+            if known is None:
+                known = self._learn(state, character) if character in alphabet else root
+            state = known
+            if state.hits:
+                return position, state
+        return end, state
+
+    def _learn(self, state: State, character: str) -> State:
+        """The longest end of the text so far that begins a marker."""
+        text = state.text + character
+        while text and text not in self._prefixes:
+            text = text[1:]
+        known = self._states.get(text)
+        if known is None:
+            ends = [text[begin:] for begin in range(len(text))]
+            depth = next((len(end) for end in ends if end in self._growing), 0)
+            known = self._states[text] = State(text, depth, tuple(end for end in ends if end in self.literals))
+        state.next[character] = known
+        return known

@@ -1,0 +1,80 @@
+"""Show reasoning as the virtual model wishes: as a field of its own, in the text, or not at all."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from shared.chat.events import Batch, Event, Finished, Frame, ReasoningDelta, TextDelta, ToolCallStarted
+
+Mode: TypeAlias = Literal["field", "inline", "hidden"]
+
+BEFORE, AFTER = "<think>\n", "\n</think>\n\n"
+MAX_KEPT = 1 << 20  # characters of reasoning kept for an answer that never comes
+
+
+class ShowReasoning:
+    """The last step. An answer that has nothing but reasoning is not left empty where the client would see nothing:
+    hidden reasoning, and reasoning that only the flag `starts_in_reasoning` made reasoning, becomes the answer."""
+
+    def __init__(self, mode: Mode, *, starts_in_reasoning: bool = False) -> None:
+        self._mode = mode
+        self._keeps = mode == "hidden" or starts_in_reasoning
+        self._kept: dict[int, list[str]] = {}
+        self._length: dict[int, int] = {}
+        self._answered: set[int] = set()
+        self._inside: set[int] = set()
+
+    def feed(self, batch: Batch) -> Batch:
+        return [frame for frame in map(self._frame, batch) if frame.events or frame.native]
+
+    def finish(self) -> Batch:
+        rest = tuple(TextDelta(AFTER, choice) for choice in sorted(self._inside))
+        self._inside.clear()
+        return [Frame(rest)] if rest else []
+
+    def _frame(self, frame: Frame) -> Frame:
+        events: list[Event] = []
+        changed = False
+        for event in frame.events:
+            kind = type(event)
+            if kind is ReasoningDelta:
+                shown = self._reasoning(event)  # type: ignore[arg-type]  # mypy does not narrow by type() is
+            elif kind is TextDelta and not event.text:  # type: ignore[union-attr]
+                shown = []
+            elif kind is TextDelta or kind is ToolCallStarted:
+                self._answered.add(event.choice)  # type: ignore[union-attr]
+                shown = [*self._close(event.choice), event]  # type: ignore[union-attr]
+            elif kind is Finished:
+                shown = [*self._last(event), event]  # type: ignore[arg-type]
+            else:
+                shown = [event]
+            changed = changed or len(shown) != 1 or shown[0] is not event
+            events += shown
+        return Frame(tuple(events)) if changed else frame
+
+    def _reasoning(self, event: ReasoningDelta) -> list[Event]:
+        choice = event.choice
+        if self._keeps and choice not in self._answered and self._length.get(choice, 0) < MAX_KEPT:
+            self._kept.setdefault(choice, []).append(event.text)
+            self._length[choice] = self._length.get(choice, 0) + len(event.text)
+        if self._mode == "hidden":
+            return []
+        if self._mode == "field" or not event.text:
+            return [event]
+        if choice in self._inside:
+            return [TextDelta(event.text, choice)]
+        self._inside.add(choice)
+        return [TextDelta(BEFORE, choice), TextDelta(event.text, choice)]
+
+    def _close(self, choice: int) -> list[Event]:
+        if choice not in self._inside:
+            return []
+        self._inside.discard(choice)
+        return [TextDelta(AFTER, choice)]
+
+    def _last(self, event: Finished) -> list[Event]:
+        closing = self._close(event.choice)
+        kept = self._kept.pop(event.choice, None)
+        if kept and event.choice not in self._answered and event.reason == "stop" and self._mode != "inline":
+            return [*closing, TextDelta("".join(kept), event.choice)]
+        return closing

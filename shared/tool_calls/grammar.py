@@ -1,0 +1,69 @@
+"""The formats in force for one kind of request, laid out for the questions that readers ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from shared.markers import Markers
+from shared.tool_calls.formats import END_TOKENS, FORMATS, Format, spaced
+
+PARAMETER_TAGS = (
+    *spaced("<", "parameter="), *spaced("<", "parameter name="), "<param=", "<param name=", "<arg_key>",
+    "<longcat_arg_key>",
+)  # fmt: skip
+PARAMETER_CLOSERS = (*spaced("</", "parameter>"), "</param>", "</arg_value>", "</longcat_arg_value>")
+_OPENERS_AS_CLOSERS = frozenset(("<tool_call>", "<tool_calls>", "[TOOL_CALLS]"))
+
+
+class Grammar:
+    """Openers, closers and structure of the formats that are switched on; immutable and shared between requests."""
+
+    def __init__(self, formats: tuple[Format, ...]) -> None:
+        self.formats = formats
+        self.by_id = {row.id: row for row in formats}
+        self.by_opener: dict[str, tuple[Format, ...]] = {}
+        for row in formats:
+            for opener in row.openers:
+                self.by_opener[opener] = (*self.by_opener.get(opener, ()), row)
+        self.wrappers = tuple(opener for row in formats if row.reader == "body" for opener in row.openers)
+        self.tags = tuple(opener for row in formats if row.reader == "tag" for opener in row.openers)
+        self.closers = _known(formats, closers=True)
+        self.trailers = (*self.closers, *END_TOKENS)
+        strong = tuple(opener for row in formats if row.strong for opener in row.openers)
+        self.structure = tuple(dict.fromkeys((*self.trailers, *strong)))
+        self.inside = (*self.structure, *PARAMETER_TAGS)
+        self.opens_with_name = tuple(row for row in formats if row.opens_with_name)
+
+    def markers(self, names: frozenset[str]) -> Markers:
+        return _markers(self, names)
+
+    def named(self, names: frozenset[str]) -> dict[str, tuple[Format, ...]]:
+        """What opens a call, the openers made of the tools' names included."""
+        found = dict(self.by_opener)
+        for row in self.opens_with_name:
+            for name in names:
+                opener = f"<{name}>" if row.opens_with_name == "tag" else name
+                found[opener] = (*found.get(opener, ()), row)
+        return found
+
+
+def _known(formats: Iterable[Format], *, closers: bool) -> tuple[str, ...]:
+    """The closing markup of all formats, longest first; an opening that models use to close is not among them."""
+    found = {closer for row in formats for closer in row.closers} - _OPENERS_AS_CLOSERS
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+@lru_cache(maxsize=64)
+def _markers(grammar: Grammar, names: frozenset[str]) -> Markers:
+    return Markers((*grammar.named(names), "\n", "`", "~~~"))
+
+
+@lru_cache(maxsize=64)
+def grammar_of(
+    on: frozenset[str] = frozenset(), off: frozenset[str] = frozenset(), *, json_mode: bool = False
+) -> Grammar:
+    """The grammar with the formats of `on` and without those of `off`; JSON mode knows no formats that look like JSON."""
+    return Grammar(
+        tuple(row for row in FORMATS if (row.on or row.id in on) and row.id not in off and not (json_mode and row.json))
+    )

@@ -1,0 +1,452 @@
+"""The state machine: text in, text and calls out, whatever the cuts.
+
+Text is said at once, but for the end of it that may still become a marker. A marker begins a candidate, which a reader
+reads: strong ones stream their calls, weak ones go out whole, and what turns out to be no call is said to the byte.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Generator
+
+from shared.chat.events import Event, FinishReason, TextDelta, ToolCallDelta, ToolCallStarted
+from shared.tool_calls.candidate import Candidate, Cut, NoCall
+from shared.tool_calls.formats import Format
+from shared.tool_calls.grammar import Grammar, grammar_of
+from shared.tool_calls.readers import READERS
+from shared.tool_calls.schema import Toolbox
+from shared.tool_calls.source import SPACE, Reading, Source
+from shared.tool_calls.trailer import trailer
+
+log = logging.getLogger(__name__)
+
+MAX_CALLS = 128
+MAX_SCANNED = 8 << 20  # characters of one answer that are looked at; the rest passes
+MAX_WASTED = 1 << 20  # characters read by candidates that were no calls; keeps hostile text linear
+MAX_FENCE = 1 << 20
+MAX_RUN = 64
+CALL_FENCES = frozenset(("tool_call", "tool_calls", "tool_code", "tool_use", "function_call", "tool"))
+JSON_FENCES = frozenset(("json", "xml", "", "jsonc", "json5"))
+
+
+def new_id() -> str:
+    return f"call_{secrets.token_hex(12)}"
+
+
+class Draft:
+    """Calls that go out together once their candidate has proved itself."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, str]] = []
+        self._name = ""
+        self._parts: list[str] = []
+
+    def start(self, name: str) -> None:
+        self._name = name
+        self._parts = []
+
+    def write(self, arguments: str) -> None:
+        self._parts.append(arguments)
+
+    def end(self) -> None:
+        self.done.append((self._name, "".join(self._parts)))
+
+
+class Machine:
+    """One choice's text.
+
+    `parked`: the text is reasoning, in which a call counts only if nothing follows it; what is said is then for the
+    step to report as reasoning.
+    """
+
+    def __init__(
+        self,
+        tools: Toolbox,
+        grammar: Grammar,
+        *,
+        choice: int = 0,
+        first_call: int = 0,
+        parked: bool = False,
+        nested: bool = False,
+        make_id: Callable[[], str] = new_id,
+    ) -> None:
+        self.calls = first_call  # how many this choice has had
+        self.cut = False  # the last call broke off
+        self.faults = 0
+        self._tools = tools
+        self._grammar = grammar
+        self._choice = choice
+        self._parked = parked
+        self._nested = nested
+        self._make_id = make_id
+        names = tools.names
+        self._openers = grammar.named(names)
+        self._markers = grammar.markers(names)
+        self._state = self._markers.root
+        self._scanned = 0  # index into source.text that the markers have read up to
+        self._source = Source()
+        self._reader: Generator[None, None, None] | None = None
+        self._next: list[Format | None] = []  # what else may begin where the candidate did; None: plain backticks
+        self._opener = ""
+        self._draft: Draft | None = None
+        self._open = False  # a call is being streamed
+        self._trailing = False
+        self._waiting: list[tuple[str, str]] = []  # parked calls, and their text
+        self._waiting_text = ""
+        self._cut_short = False
+        self._budget = MAX_SCANNED
+        self._wasted = 0
+        self._line_blank = True
+        self._quoted = False
+        self._code = 0  # the length of the run of backticks that an inline code span began with
+        self._fence = ""
+        self._out: list[Event] = []
+        self._said: list[str] = []
+        self._written: list[str] = []
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held back."""
+        return self._reader is None and not self._state.depth and not self._waiting_text
+
+    def feed(self, text: str) -> list[Event]:
+        """More of the answer; what can be said of it now."""
+        if self._budget <= 0:
+            return [TextDelta(text, self._choice)] if text else []
+        self._budget -= len(text)
+        self._source.append(text)
+        self._run()
+        if self._budget <= 0 and self._reader is None:
+            self._give_up()
+        return self._drain()
+
+    def finish(self, reason: FinishReason = "stop") -> list[Event]:
+        """No more text: what was held back."""
+        self._cut_short = reason == "length"
+        self._source.ended = True
+        self._run()
+        if self._waiting_text and not self._cut_short:
+            self._waiting_text = ""
+            self._emit_calls(self._waiting)
+        else:
+            self._release_waiting()
+        return self._drain()
+
+    # -- text ---------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            if self._reader is None:
+                if not self._scan():
+                    return
+                continue
+            try:
+                next(self._reader)
+                return
+            except StopIteration:
+                self._succeed()
+            except (NoCall, Cut):
+                self._fail()
+            except Exception:  # noqa: BLE001 (the outermost handler of readers: their bug must not cost the answer)
+                self.faults += 1
+                log.exception("reader failed: %s", self._opener.strip())
+                self._fail()
+
+    def _scan(self) -> bool:
+        """Say text up to the next candidate; False when the text is used up."""
+        source = self._source
+        while True:
+            before = self._scanned
+            index, state = self._markers.find(source.text, before, self._state)
+            self._scanned, self._state = index, state
+            if index == before or not state.hits:
+                break
+            for hit in state.hits:
+                if self._begins(hit, index - len(hit)):
+                    return True
+        end = len(source.text) - (0 if source.ended else self._state.depth)
+        if end > source.position:
+            self._say(source.text[source.position : end])
+            source.position = end
+        self._scanned = self._state.depth if not source.ended else 0
+        return False
+
+    def _begins(self, marker: str, start: int) -> bool:
+        """Whether a candidate begins with `marker` at index `start`; keeps count of lines and code."""
+        source = self._source
+        if marker == "\n":
+            self._say(source.text[source.position : start + 1])
+            source.position = start + 1
+            self._line_blank, self._quoted, self._code = True, False, 0
+            return False
+        formats: list[Format | None] = []
+        if start > source.position:
+            self._say(source.text[source.position : start])
+            source.position = start
+        if not (self._fence or self._code or self._quoted) and self.calls + len(self._waiting) < MAX_CALLS:
+            formats += (row for row in self._openers.get(marker, ()) if row.where == "anywhere" or self._line_blank)
+        if marker in ("`", "~~~"):
+            if marker == "`" and self._line_blank:
+                formats = [row for row in self._openers.get("```", ()) if not (self._fence or self._quoted)]
+            formats.append(None)
+        if not formats:
+            return False
+        self._opener = marker
+        self._next = formats
+        self._try_next()
+        return True
+
+    def _say(self, text: str) -> None:
+        """Text for the client; it has no newline but at its end."""
+        if self._line_blank and (said := text.lstrip(SPACE)):
+            self._line_blank = False
+            self._quoted = said[0] == ">"
+        if self._waiting_text and not text.isspace():
+            self._release_waiting()
+        if self._waiting_text:
+            self._waiting_text += text
+            return
+        self._flush_written()
+        self._said.append(text)
+
+    # -- candidates ---------------------------------------------------------------------------------------------------
+
+    def _try_next(self) -> None:
+        row = self._next.pop(0)
+        source = self._source
+        source.hold()
+        self._state, self._scanned = self._markers.root, 0
+        if row is None:
+            self._draft = None
+            self._reader = self._ticks()
+            return
+        self._draft = None if row.strong and not self._parked else Draft()
+        candidate = Candidate(source, self._tools, self._grammar, self._draft or self, row, self._opener)
+        self._reader = self._fenced(candidate) if row.reader == "fence" else self._read(candidate)
+
+    def _read(self, candidate: Candidate) -> Reading[None]:
+        if candidate.format.reader in ("tag", "tag_per_tool"):
+            candidate.source.position += len(candidate.opener)
+        yield from READERS[candidate.format.reader](candidate)
+
+    def _succeed(self) -> None:
+        """The reader is through: its text is swallowed, its calls go out."""
+        source = self._source
+        self._reader = None
+        if self._opener in ("`", "~~~") and not self._draft:
+            self._say(source.held())
+            source.let_go()
+            self._resume()
+            return
+        if self._draft is not None:
+            self._settle(self._draft)
+        if self._trailing:
+            self._trailing = False
+            source.let_go()
+            self._line_blank, self._quoted = True, False
+            self._resume()
+        elif self._parked:
+            self._resume()
+        else:
+            source.hold()
+            self._trailing = True
+            self._draft = None
+            row = self._grammar.formats[0]
+            self._reader = trailer(Candidate(source, self._tools, self._grammar, self, row, self._opener))
+
+    def _settle(self, draft: Draft) -> None:
+        if self._parked:
+            self._waiting += draft.done
+            self._waiting_text += self._source.held()
+            self._source.let_go()
+        else:
+            self._emit_calls(draft.done)
+        self._draft = None
+
+    def _resume(self) -> None:
+        self._state, self._scanned = self._markers.root, self._source.position
+
+    def _fail(self) -> None:
+        """No call after all: something else may begin here, else the text is said."""
+        source = self._source
+        self._reader = None
+        if self._open:  # its beginning is with the client already; the rest of the text is said as it is
+            self._open = False
+            self.cut = source.position >= len(source.text) and source.ended
+            self._flush_written()
+            source.let_go()
+            self._resume()
+            return
+        self._wasted += source.rewind()
+        if self._trailing:
+            self._trailing = False
+            self._line_blank = True
+            self._resume()
+        elif self._next:
+            self._try_next()
+        else:
+            start = source.position
+            source.let_go()
+            self._say(source.text[start : start + 1])
+            source.position = start + 1
+            self._resume()
+        if self._wasted > MAX_WASTED:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Too much was read for nothing: all further text passes."""
+        self._budget = 0
+        self._state = self._markers.root
+        rest = self._source.text[self._source.position :]
+        self._source.position = self._scanned = len(self._source.text)
+        if rest:
+            self._say(rest)
+
+    # -- code ---------------------------------------------------------------------------------------------------------
+
+    def _ticks(self) -> Reading[None]:
+        """A run of backticks or tildes: the edge of a code span or of a fence."""
+        source = self._source
+        sign = source.text[source.position]
+        alone = self._line_blank
+        length = 0
+        while (yield from source.peek()) == sign and length < MAX_RUN:
+            source.position += 1
+            length += 1
+        if self._fence:
+            after = yield from source.peek()
+            if alone and sign == self._fence[0] and length >= len(self._fence) and after in ("", *SPACE):
+                self._fence = ""
+        elif alone and length >= 3 and not self._quoted:
+            self._fence = sign * length
+        elif sign == "`":
+            self._code = 0 if self._code == length else self._code or length
+
+    def _fenced(self, candidate: Candidate) -> Reading[None]:
+        """A fence that holds calls and nothing else; an ordinary one counts only if nothing else follows it."""
+        source = candidate.source
+        while True:
+            if not (yield from source.take("```")) or (yield from source.peek()) == "`":
+                raise NoCall
+            language = yield from self._line(64)
+            if language.strip().lower() not in CALL_FENCES | JSON_FENCES | {"python"}:
+                raise NoCall
+            inside = yield from self._fence_inside()
+            calls = self._calls_of(inside)
+            if not calls:
+                raise NoCall
+            for name, arguments in calls:
+                candidate.calls.start(name)
+                candidate.calls.write(arguments)
+                candidate.calls.end()
+            if language.strip().lower() in CALL_FENCES:
+                return
+            character = yield from source.skip_space()
+            yield from source.take_any(candidate.grammar.trailers)
+            character = yield from source.skip_space()
+            if not character:
+                return
+            if character != "`":
+                raise NoCall
+
+    def _line(self, limit: int) -> Reading[str]:
+        source = self._source
+        parts: list[str] = []
+        while (character := (yield from source.peek())) != "\n":
+            if not character or len(parts) > limit:
+                raise NoCall
+            parts.append(character)
+            source.position += 1
+        source.position += 1
+        return "".join(parts)
+
+    def _fence_inside(self) -> Reading[str]:
+        """The text up to the closing backticks, which are read too."""
+        source = self._source
+        parts: list[str] = []
+        length = 0
+        while True:
+            found = source.text.find("```", source.position)
+            end = found if found >= 0 else max(source.position, len(source.text) - 2)
+            parts.append(source.text[source.position : end])
+            length += end - source.position
+            source.position = end
+            if length > MAX_FENCE:
+                raise NoCall
+            if found >= 0:
+                source.position += 3
+                return "".join(parts)
+            if source.ended:
+                raise NoCall
+            yield
+
+    def _calls_of(self, text: str) -> list[tuple[str, str]]:
+        """The calls of a text that holds nothing else."""
+        if self._nested:
+            return []
+        inner = Machine(self._tools, INNER, nested=True, make_id=str)
+        events = [*inner.feed(text.strip()), *inner.finish()]
+        if inner.cut or any(type(event) is TextDelta and not event.text.isspace() for event in events):
+            return []
+        calls: list[tuple[str, str]] = []
+        for event in events:
+            match event:
+                case ToolCallStarted():
+                    calls.append((event.name, ""))
+                case ToolCallDelta():
+                    calls[-1] = (calls[-1][0], calls[-1][1] + event.arguments)
+        return calls
+
+    # -- out ----------------------------------------------------------------------------------------------------------
+
+    def start(self, name: str) -> None:
+        """A call is certain (readers of strong formats say so): nothing of it is taken back."""
+        self._flush_written()
+        self._flush_said()
+        self._open = True
+        self._source.let_go()
+        self._out.append(ToolCallStarted(self.calls, self._make_id(), name, self._choice))
+        self.calls += 1
+
+    def write(self, arguments: str) -> None:
+        self._written.append(arguments)
+
+    def end(self) -> None:
+        self._flush_written()
+        self._open = False
+        self._source.hold()
+
+    def _emit_calls(self, calls: list[tuple[str, str]]) -> None:
+        for name, arguments in calls:
+            self.start(name)
+            self.write(arguments)
+            self._flush_written()
+        self._open = False
+        calls.clear()
+
+    def _release_waiting(self) -> None:
+        if self._waiting_text:
+            self._said.append(self._waiting_text)
+            self._waiting_text = ""
+            self._waiting.clear()
+
+    def _flush_written(self) -> None:
+        if self._written:
+            self._out.append(ToolCallDelta(self.calls - 1, "".join(self._written), self._choice))
+            self._written.clear()
+
+    def _flush_said(self) -> None:
+        if self._said:
+            self._out.append(TextDelta("".join(self._said), self._choice))
+            self._said.clear()
+
+    def _drain(self) -> list[Event]:
+        self._flush_written()
+        self._flush_said()
+        out, self._out = self._out, []
+        return out
+
+
+INNER = grammar_of(on=frozenset(("python_line",)), off=frozenset(("react", "functionary", "name_line")))
+"""What counts in a fence that must hold nothing but calls."""

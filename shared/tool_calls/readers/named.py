@@ -1,0 +1,89 @@
+"""Read calls that say the name first and the arguments behind it: JSON, parameters in tags, or Python."""
+
+from __future__ import annotations
+
+from shared.tool_calls.candidate import Candidate, NoCall
+from shared.tool_calls.readers import json_calls
+from shared.tool_calls.readers.names import name
+from shared.tool_calls.readers.pythonic import called
+from shared.tool_calls.readers.tags import members
+from shared.tool_calls.schema import Declared
+from shared.tool_calls.source import Reading
+
+SEPARATORS = (
+    "[ARGS]", "<|tool_call_argument_begin|>", "<｜tool▁sep｜>", "<|tool▁sep|>", "<|tool_sep|>", "<tool_sep>", "[/tool]",
+    "✿ARGS✿:", "✿ARGS✿", "<|message|>", "<|constrain|>json", "<|constrain|>", "```json", "```python", "```", ":",
+    "<|role_sep|>",
+)  # fmt: skip
+CALL_ID = "[CALL_ID]"
+WHOLE_CALL = "<|content_invoke_tool_json|>"  # the object behind it repeats the name
+_KINDS = frozenset(("function", "tool", "tool_call"))  # DeepSeek V3 says what kind of thing follows
+
+
+def named(candidate: Candidate) -> Reading[None]:
+    candidate.source.position += len(candidate.opener)
+    yield from after_opener(candidate)
+
+
+def after_opener(candidate: Candidate, *, closed: bool = False) -> Reading[None]:
+    """A name and its arguments; `closed`: with closing markup behind it, the name alone is a call."""
+    source = candidate.source
+    yield from source.skip_space()
+    written = yield from name(source)
+    if written in _KINDS and candidate.tools.resolve(written) is None:
+        yield from source.skip_space()
+        if not (yield from source.take_any(SEPARATORS)):
+            raise NoCall
+        written = yield from name(source)
+    yield from after_name(candidate, candidate.resolve(written), closed=closed)
+
+
+def after_name(candidate: Candidate, tool: Declared, *, closed: bool = False) -> Reading[None]:
+    source = candidate.source
+    while True:
+        character = yield from source.skip_space()
+        if (yield from source.take(WHOLE_CALL)):
+            yield from json_calls.calls(candidate)
+            return
+        if (yield from source.take(CALL_ID)):
+            yield from name(source)
+        elif not (yield from source.take_any(SEPARATORS)):
+            break
+    if character == "{":
+        yield from json_calls.arguments(candidate, candidate.begin(tool))
+    elif character == "(":
+        yield from called(candidate, tool)
+    elif character in ("<", "]") and character:
+        yield from members(candidate, tool)
+    elif character == "" and closed and not tool.required and not candidate.cut_short:
+        candidate.begin(tool).finish()
+    else:
+        raise NoCall
+
+
+def name_line(candidate: Candidate) -> Reading[None]:
+    """The name alone on its line, then JSON or a Python call in a fence."""
+    source = candidate.source
+    written = yield from name(source)
+    tool = candidate.resolve(written)
+    if not (yield from source.take("\n")):
+        raise NoCall
+    if (yield from source.take("```")):
+        yield from name(source)
+        if not (yield from source.take("\n")):
+            raise NoCall
+        if (yield from source.peek()) != "{":
+            yield from name(source)
+        if (yield from source.peek()) == "(":
+            yield from called(candidate, tool)
+        elif (yield from source.peek()) == "{":
+            yield from json_calls.arguments(candidate, candidate.begin(tool))
+        else:
+            raise NoCall
+        yield from source.skip_space()
+        if not (yield from source.take("```")):
+            raise NoCall
+        return
+    if (yield from source.peek()) != "{":
+        raise NoCall
+    yield from json_calls.arguments(candidate, candidate.begin(tool))

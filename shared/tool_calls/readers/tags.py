@@ -1,0 +1,297 @@
+"""Read calls whose parameters stand in tags of their own, their values raw and typed by the schema alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from shared.tool_calls.arguments import Arguments
+from shared.tool_calls.candidate import Candidate, Cut, NoCall
+from shared.tool_calls.grammar import PARAMETER_CLOSERS, PARAMETER_TAGS
+from shared.tool_calls.readers.json_calls import arguments as json_arguments
+from shared.tool_calls.schema import MAX_NAME, Declared
+from shared.tool_calls.source import LOOKAHEAD, SPACE, Reading, Source
+from shared.wire import dumps
+
+_ATTRIBUTE = re.compile(r"""([\w.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_KEY_CLOSERS = {"<arg_key>": "</arg_key>", "<longcat_arg_key>": "</longcat_arg_key>"}
+_VALUE_TAGS = {"<arg_key>": "<arg_value>", "<longcat_arg_key>": "<longcat_arg_value>"}
+_OWN_TAG = re.compile(r"<([A-Za-z_][\w.-]{0,63})>")
+_PARAMETER = re.compile(r"""["']?([\w.:-]{1,64})["']?\s*[>\s<]""")
+DATA = -1
+_FIRST = re.compile(r"[<\]]")
+CDATA = ("<![CDATA[", "]]>")
+
+
+def tag(candidate: Candidate) -> Reading[None]:
+    """`<function=T>` or `<invoke name="T">`, the opener up to the name being read already."""
+    header, selfclosed = yield from _header(candidate.source)
+    attributes = dict((found[0], found[1] or found[2]) for found in _ATTRIBUTE.findall(header))
+    name = header.split("=")[0] if attributes and header[:1] not in "\"'" else header
+    tool = candidate.resolve(_unquoted(re.split(r"""(?<=["'])\s""", name.strip())[0]))
+    if selfclosed:
+        candidate.begin(tool).finish()
+        return
+    yield from members(candidate, tool)
+
+
+def tag_per_tool(candidate: Candidate) -> Reading[None]:
+    """`<T><k>v</k></T>`."""
+    name = candidate.opener[1:-1]
+    tool = candidate.resolve(name)
+    candidate.structure = (f"</{name}>", *(f"<{key}>" for key in tool.properties))
+    yield from members(candidate, tool, close=f"</{name}>")
+
+
+def _header(source: Source) -> Reading[tuple[str, bool]]:
+    """Read the rest of a tag: what it says, and whether it closes itself."""
+    parts: list[str] = []
+    while True:
+        character = yield from source.peek()
+        if not character or character in "<{\n" or len(parts) > MAX_NAME:
+            if character == "\n" and parts:
+                break
+            raise NoCall
+        source.position += 1
+        if character == ">":
+            break
+        parts.append(character)
+    text = "".join(parts)
+    return (text[:-1], True) if text.endswith("/") else (text, False)
+
+
+def _unquoted(text: str) -> str:
+    return text.strip().strip("\"'").strip()
+
+
+def members(candidate: Candidate, tool: Declared, *, close: str = "") -> Reading[None]:
+    """Read the inside of a call: parameters in tags, or one JSON object, or nothing."""
+    source, grammar = candidate.source, candidate.grammar
+    writing: Arguments | None = None
+    while True:
+        character = yield from source.skip_space()
+        if character == "{" and writing is None:
+            yield from json_arguments(candidate, candidate.begin(tool))
+            return
+        if not character:
+            if writing is None or candidate.cut_short:
+                raise Cut if writing else NoCall
+            break
+        opener = yield from source.take_any(PARAMETER_TAGS)
+        if opener:
+            writing = writing or candidate.begin(tool)
+            yield from _parameter(candidate, writing, opener)
+            continue
+        if character == "<" and (written := (yield from _own_tag(source, tool))):
+            writing = writing or candidate.begin(tool)
+            yield from _value(candidate, writing, written, (f"</{written}>",))
+            continue
+        if (close and (yield from source.starts(close))) or (yield from source.starts_any(grammar.closers)):
+            break
+        if writing is None or (character not in "<]"):
+            raise Cut if writing else NoCall
+        if not (yield from source.starts_any(grammar.structure)):
+            raise Cut
+        break
+    (writing or candidate.begin(tool)).finish()
+    if close:
+        yield from source.take(close)
+
+
+def _own_tag(source: Source, tool: Declared) -> Reading[str]:
+    """Read `<k>` where k is a parameter of the tool; empty when it is not."""
+    length = 2
+    while True:
+        ahead = yield from source.ahead(length)
+        if len(ahead) < length or ahead[-1] == ">" or length > 66:
+            break
+        length += 1
+    found = _OWN_TAG.fullmatch(ahead)
+    if not found or tool.key(found[1]) is None:
+        return ""
+    source.position += len(ahead)
+    return found[1]
+
+
+def _parameter(candidate: Candidate, writing: Arguments, opener: str) -> Reading[None]:
+    """One parameter, its opening up to the key being read already."""
+    source = candidate.source
+    if opener in _KEY_CLOSERS:
+        written = yield from _until(source, _KEY_CLOSERS[opener])
+        yield from source.skip_space()
+        yield from source.take(_VALUE_TAGS[opener])
+        yield from _value(candidate, writing, written.strip(), (_VALUE_TAGS[opener].replace("<", "</"),))
+        return
+    header, selfclosed = yield from _parameter_header(source)
+    attributes = dict((found[0], found[1] or found[2]) for found in _ATTRIBUTE.findall(header))
+    written = _unquoted(re.split(r"""(?<=["'])\s|\s+(?=[\w.-]+\s*=)""", header.strip())[0])
+    if selfclosed:
+        writing.unquoted(written, "")
+        return
+    closers = (*PARAMETER_CLOSERS, f"</{written}>")
+    yield from _value(
+        candidate, writing, written, closers, is_text={"true": True, "false": False}.get(attributes.get("string", ""))
+    )
+
+
+def _parameter_header(source: Source) -> Reading[tuple[str, bool]]:
+    try:
+        return (yield from _header(source))
+    except NoCall:
+        raise Cut from None
+
+
+def _until(source: Source, mark: str) -> Reading[str]:
+    """Read a short text and the mark behind it."""
+    parts: list[str] = []
+    while not (yield from source.take(mark)):
+        character = yield from source.peek()
+        if not character or len(parts) > MAX_NAME:
+            raise Cut
+        parts.append(character)
+        source.position += 1
+    return "".join(parts)
+
+
+def _value(
+    candidate: Candidate, writing: Arguments, written: str, closers: tuple[str, ...], *, is_text: bool | None = None
+) -> Reading[None]:
+    """One raw value up to its end, streamed when the schema says that it is text."""
+    meant = writing.meant(written)
+    source = candidate.source
+    yield from source.take("\r")
+    yield from source.take("\n")
+    if (yield from source.take(CDATA[0])):
+        yield from _cdata(candidate, writing, written)
+        return
+    streams = meant is not None and (writing.tool.is_text(meant) or (is_text is True and writing.tool.is_open(meant)))
+    parts: list[str] = []
+    fresh = False
+    if streams and meant is not None:
+        fresh = writing.open_text(meant)
+
+    def emit(piece: str) -> None:
+        if not streams:
+            parts.append(piece)
+        elif fresh:
+            writing.more_text(dumps(piece).decode()[1:-1])
+
+    yield from _raw(candidate, writing, closers, emit)
+    if not streams:
+        text = "".join(parts)
+        if is_text:
+            writing.value(written, text)
+        else:
+            writing.unquoted(written, text)
+    elif fresh:
+        writing.close_text()
+
+
+def _cdata(candidate: Candidate, writing: Arguments, written: str) -> Reading[None]:
+    source = candidate.source
+    parts: list[str] = []
+    while True:
+        found = source.text.find(CDATA[1], source.position)
+        end = found if found >= 0 else max(source.position, len(source.text) - 2)
+        parts.append(source.text[source.position : end])
+        source.position = end
+        if found >= 0:
+            break
+        if source.ended:
+            raise Cut
+        yield
+    source.position += len(CDATA[1])
+    yield from source.skip_space()
+    yield from source.take_any((*PARAMETER_CLOSERS, f"</{written}>"))
+    writing.unquoted(written, "".join(parts))
+
+
+def _raw(
+    candidate: Candidate, writing: Arguments, closers: tuple[str, ...], emit: Callable[[str], None]
+) -> Reading[None]:
+    """Read a raw value and its closing tag; the framing newline before the tag is not part of it."""
+    source = candidate.source
+    newline = ""
+    while True:
+        text, position = source.text, source.position
+        found = _FIRST.search(text, position)
+        end = found.start() if found else len(text)
+        if end > position:
+            piece = newline + text[position:end]
+            newline = ""
+            if piece.endswith("\n"):
+                newline = "\r\n" if piece.endswith("\r\n") else "\n"
+                piece = piece[: -len(newline)]
+            elif piece.endswith("\r"):
+                newline, piece = "\r", piece[:-1]
+            if piece:
+                emit(piece)
+            source.position = end
+        if not found:
+            if source.ended:
+                raise Cut
+            yield
+            continue
+        verdict = _ends(candidate, writing, closers, on_new_line=bool(newline))
+        if verdict is None:
+            yield
+        elif verdict == DATA:
+            emit(newline + text[end])
+            newline = ""
+            source.position += 1
+        else:
+            source.position += verdict
+            return
+
+
+def _ends(candidate: Candidate, writing: Arguments, closers: tuple[str, ...], *, on_new_line: bool) -> int | None:
+    """How long the closing tag is that stands here; DATA when the value goes on, None when the text does not tell yet.
+
+    A closing tag counts only where the call's own structure goes on behind it; it is 0 long where the model left it out
+    and went straight on to the next parameter or to the end of the call.
+    """
+    source, grammar = candidate.source, candidate.grammar
+    text, start, ended = source.text, source.position, source.ended
+    rest = text[start : start + LOOKAHEAD]
+    for closer in closers:
+        if rest.startswith(closer):
+            verdict = _follows(text, start + len(closer), (*grammar.inside, *candidate.structure), ended=ended)
+            return None if verdict is None else len(closer) if verdict else DATA
+    for opener in PARAMETER_TAGS:
+        if rest.startswith(opener):
+            if not on_new_line:
+                return DATA
+            key = _PARAMETER.match(rest, len(opener))
+            if key is None:
+                return DATA if ended or len(rest) > len(opener) + 66 else None
+            return 0 if writing.tool.key(key[1]) else DATA
+    for literal in (*grammar.closers, *candidate.structure):
+        if rest.startswith(literal):
+            verdict = _follows(text, start + len(literal), grammar.structure, ended=ended)
+            return None if verdict is None else 0 if verdict else DATA
+    if not ended and any(
+        literal.startswith(rest)
+        for group in (closers, PARAMETER_TAGS, grammar.closers, candidate.structure)
+        for literal in group
+    ):
+        return None
+    return DATA
+
+
+def _follows(text: str, index: int, literals: tuple[str, ...], *, ended: bool) -> bool | None:
+    """Whether one of `literals` or the end of the text follows, white space apart."""
+    limit = index + LOOKAHEAD
+    while index < len(text) and text[index] in SPACE and index < limit:
+        index += 1
+    if index >= limit:
+        return True
+    if index == len(text):
+        return True if ended else None
+    if text[index] not in "<]✿[":
+        return False
+    if text.startswith(literals, index):
+        return True
+    rest = text[index:]
+    if not ended and any(literal.startswith(rest) for literal in literals):
+        return None
+    return False

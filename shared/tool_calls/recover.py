@@ -1,0 +1,153 @@
+"""The step of the data path: events in, events out, with the calls that stood in the text as calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from shared.chat.events import Batch, Event, Finished, Frame, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStarted
+from shared.chat.request import ResponseFormat, Tool, ToolChoice
+from shared.tool_calls.grammar import Grammar, grammar_of
+from shared.tool_calls.machine import Machine, new_id
+from shared.tool_calls.schema import Toolbox
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a virtual model wishes: built-in formats switched on or off against their default."""
+
+    on: frozenset[str] = frozenset()
+    off: frozenset[str] = frozenset()
+
+
+def recovery(
+    tools: Iterable[Tool],
+    tool_choice: ToolChoice | None = None,
+    response_format: ResponseFormat | None = None,
+    options: Options | None = None,
+    make_id: Callable[[], str] = new_id,
+) -> RecoverToolCalls | None:
+    """The step for one request; None where no call can come, so that nothing stands in the text's way."""
+    box = Toolbox(tools)
+    if not box or (tool_choice is not None and tool_choice.mode == "none"):
+        return None
+    options = options or Options()
+    return RecoverToolCalls(box, grammar_of(options.on, options.off, json_mode=response_format is not None), make_id)
+
+
+class RecoverToolCalls:
+    """One request's step; every choice has a machine of its own, and one more where it reasons."""
+
+    def __init__(self, tools: Toolbox, grammar: Grammar, make_id: Callable[[], str] = new_id) -> None:
+        self._tools = tools
+        self._grammar = grammar
+        self._make_id = make_id
+        self._choices: dict[int, _Choice] = {}
+
+    def feed(self, batch: Batch) -> Batch:
+        return [frame for frame in map(self._frame, batch) if frame.events or frame.native]
+
+    def finish(self) -> Batch:
+        """An answer that ended without saying so: what was held back."""
+        rest = tuple(event for choice in self._choices.values() for event in choice.finish())
+        return [Frame(rest)] if rest else []
+
+    def _frame(self, frame: Frame) -> Frame:
+        events: list[Event] = []
+        changed = False
+        for event in frame.events:
+            kind = type(event)
+            if kind in _OURS:
+                said = self._choice(event.choice).take(event)  # type: ignore[union-attr, arg-type]
+                changed = changed or len(said) != 1 or said[0] is not event
+                events += said
+            else:
+                events.append(event)
+        return Frame(tuple(events)) if changed else frame
+
+    def _choice(self, index: int) -> _Choice:
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = _Choice(self._tools, self._grammar, index, self._make_id)
+        return choice
+
+
+_OURS = frozenset((TextDelta, ReasoningDelta, ToolCallStarted, ToolCallDelta, Finished))
+
+
+class _Choice:
+    def __init__(self, tools: Toolbox, grammar: Grammar, index: int, make_id: Callable[[], str]) -> None:
+        self._machine = Machine(tools, grammar, choice=index, make_id=make_id)
+        self._new_thoughts = lambda: Machine(tools, grammar, choice=index, parked=True, make_id=make_id)
+        self._thoughts: Machine | None = None
+        self._native = False
+        self._over = False
+        self._before = 0  # calls found in the text before the upstream's own
+
+    def take(self, event: TextDelta | ReasoningDelta | ToolCallStarted | ToolCallDelta | Finished) -> list[Event]:
+        match event:
+            case TextDelta():
+                return self._text(event)
+            case ReasoningDelta():
+                return self._reasoning(event)
+            case Finished():
+                return self._finished(event)
+            case ToolCallStarted():
+                held = [] if self._native else self._settle()
+                if not self._native:
+                    self._native, self._before = True, self._machine.calls
+                return [*held, event if not self._before else event._replace(call=event.call + self._before)]
+            case ToolCallDelta():
+                return [event if not self._before else event._replace(call=event.call + self._before)]
+
+    def finish(self) -> list[Event]:
+        return [] if self._over else self._settle()
+
+    def _text(self, event: TextDelta) -> list[Event]:
+        thoughts = self._close_thoughts()
+        if self._native:
+            return [*thoughts, event]
+        machine = self._machine
+        idle = machine.idle
+        said = machine.feed(event.text)
+        if idle and len(said) == 1 and type(said[0]) is TextDelta and said[0].text == event.text:
+            return [*thoughts, event]
+        return thoughts + said
+
+    def _reasoning(self, event: ReasoningDelta) -> list[Event]:
+        if event.signature or event.redacted or not event.text or self._native:
+            return [*self._close_thoughts(), event]
+        if self._thoughts is None:
+            self._thoughts = self._new_thoughts()
+        idle = self._thoughts.idle
+        said = _as_reasoning(self._thoughts.feed(event.text))
+        if idle and len(said) == 1 and type(said[0]) is ReasoningDelta and said[0].text == event.text:
+            return [event]
+        return said
+
+    def _close_thoughts(self) -> list[Event]:
+        """The reasoning is over: what was held of it was a thought."""
+        if self._thoughts is None:
+            return []
+        thoughts, self._thoughts = self._thoughts, None
+        return _as_reasoning(thoughts.finish("length"))
+
+    def _settle(self) -> list[Event]:
+        return [*self._close_thoughts(), *self._machine.finish("length")]
+
+    def _finished(self, event: Finished) -> list[Event]:
+        self._over = True
+        if self._native:
+            return [event]
+        said: list[Event] = []
+        if self._thoughts is not None:
+            said += _as_reasoning(self._thoughts.finish(event.reason))
+        said += self._machine.finish(event.reason)
+        calls = self._machine.calls + (self._thoughts.calls if self._thoughts else 0)
+        if calls and event.reason == "stop":
+            event = event._replace(reason="length" if self._machine.cut else "tool_calls")
+        return [*said, event]
+
+
+def _as_reasoning(events: list[Event]) -> list[Event]:
+    return [ReasoningDelta(event.text, event.choice) if type(event) is TextDelta else event for event in events]
