@@ -14,7 +14,9 @@ KEY = "sk-live-0123456789abcdef-tail"
 
 
 def client(app: Any, **headers: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:5001", headers=headers)
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:5001", headers=headers, trust_env=False
+    )
 
 
 def add_endpoint(store: ConfigStore, sealer: Sealer | None = None, **fields: Any) -> EndpointRecord:

@@ -28,10 +28,9 @@ def shared_tables() -> Iterator[Tables]:
 @pytest.fixture
 def tables(shared_tables: Tables) -> Iterator[Tables]:
     yield shared_tables
-    for table in (shared_tables.config, shared_tables.ledger):
-        with table.batch_write() as batch:
-            for item in table.scan():
-                batch.delete(item)
+    with shared_tables.config.batch_write() as batch:
+        for item in shared_tables.config.scan():
+            batch.delete(item)
 
 
 @pytest.fixture(scope="module")

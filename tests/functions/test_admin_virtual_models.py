@@ -20,6 +20,7 @@ from shared.store.config_store import ConfigStore
 from shared.web.admin_access import OpenAccess
 from tests.functions.admin_calls import add_endpoint, client, wrong_fields
 
+UNASKED = EndpointRecord(id=1, name="unasked", url="https://unasked.example", endpoint_type="openai")
 PRICES = [f"cost_per_1m_tokens_{kind}" for kind in ("in", "out", "in_cached", "out_cached")]
 
 
@@ -130,8 +131,8 @@ async def test_a_price_comes_back_to_the_digit(
 @pytest.mark.parametrize(
     "price", [-0.01, "-1", "x", "", "NaN", "Infinity", True, [1], 1e300, 0.12345678901234567, 1_000_001, 10**40]
 )
-async def test_refuses_what_is_no_price(admin: httpx.AsyncClient, endpoint: EndpointRecord, price: Any) -> None:
-    answer = await admin.post("/virtual-models", json=a_model(endpoint, cost_per_1m_tokens_out=price))
+async def test_refuses_what_is_no_price(admin: httpx.AsyncClient, price: Any) -> None:
+    answer = await admin.post("/virtual-models", json=a_model(UNASKED, cost_per_1m_tokens_out=price))
     assert wrong_fields(answer) == ["cost_per_1m_tokens_out"]
 
 
@@ -157,10 +158,8 @@ async def test_refuses_what_is_no_price(admin: httpx.AsyncClient, endpoint: Endp
         ("bogus", 1),
     ],
 )
-async def test_names_the_field_that_is_wrong(
-    admin: httpx.AsyncClient, endpoint: EndpointRecord, field: str, value: Any
-) -> None:
-    answer = await admin.post("/virtual-models", json=a_model(endpoint, **{field: value}))
+async def test_names_the_field_that_is_wrong(admin: httpx.AsyncClient, field: str, value: Any) -> None:
+    answer = await admin.post("/virtual-models", json=a_model(UNASKED, **{field: value}))
     assert wrong_fields(answer) == [field]
 
 
@@ -252,10 +251,8 @@ async def test_targets_that_cannot_be_are_refused(admin: httpx.AsyncClient, endp
         5,
     ],
 )
-async def test_refuses_headers_that_cannot_be_sent(
-    admin: httpx.AsyncClient, endpoint: EndpointRecord, headers: Any
-) -> None:
-    answer = await admin.post("/virtual-models", json=a_model(endpoint, custom_headers=headers))
+async def test_refuses_headers_that_cannot_be_sent(admin: httpx.AsyncClient, headers: Any) -> None:
+    answer = await admin.post("/virtual-models", json=a_model(UNASKED, custom_headers=headers))
     assert wrong_fields(answer) == ["custom_headers"]
 
 
