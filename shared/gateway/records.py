@@ -55,5 +55,6 @@ class Recorder(Protocol):
         ...
 
     async def flush(self) -> None:
-        """Called after the client's last byte: on Lambda the record is put into the table here."""
+        """Called after the client's last byte: on Lambda the record is put into the table here, and is put even if the
+        caller is cancelled meanwhile."""
         ...

@@ -33,10 +33,13 @@ class TableRecorder:
         self._waiting.append(record)
 
     async def flush(self) -> None:
+        """A caller that is cancelled does not stop it."""
+        if self._waiting:
+            await asyncio.shield(self._put_waiting())
+
+    async def _put_waiting(self) -> None:
         taken = list(self._waiting)
         self._waiting.clear()
-        if not taken:
-            return
         try:
             if len(taken) == 1:
                 await asyncio.to_thread(self._ledger.put, taken[0])

@@ -18,7 +18,7 @@ from shared.gateway.answer import Answer, Gateway
 from shared.gateway.metering import Caller
 from shared.protocols.fields import read_object
 from shared.protocols.rendering import Envelope, StreamRenderer, Wire
-from shared.web.asgi import Headers, Receive, Scope, Send, read_body, send_json
+from shared.web.asgi import Headers, Receive, Scope, Send, read_body, send_json, while_client_stays
 from shared.web.responses import answer_headers, caller_of, error_headers, wanted_headers
 from shared.wire import dumps
 
@@ -61,28 +61,13 @@ class ChatRoute:
 
     async def _while_client_stays(self, exchange: _Exchange, request: ChatRequest, receive: Receive) -> bool:
         """Run the exchange, fill its silences, and stop it when the client leaves; whether it came to its end."""
-        work = asyncio.create_task(exchange.run(request))
-        watch = asyncio.create_task(disconnected(receive))
+        if not request.stream:
+            return await while_client_stays(exchange.run(request), receive)
+        keeper = asyncio.create_task(exchange.fill_silences(self._keep_alive_seconds))
         try:
-            while not work.done():
-                await asyncio.wait(
-                    (work, watch),
-                    timeout=self._keep_alive_seconds if request.stream else None,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if watch.done() and not work.done():
-                    work.cancel()
-                    await asyncio.wait((work,))
-                    return False
-                if request.stream and not work.done():
-                    await exchange.keep_alive(self._keep_alive_seconds)
-            work.result()
-            return True
+            return await while_client_stays(exchange.run(request), receive)
         finally:
-            watch.cancel()
-            if not work.done():
-                work.cancel()
-                await asyncio.wait((work,))
+            keeper.cancel()
 
 
 class _Exchange:
@@ -157,14 +142,20 @@ class _Exchange:
 
     async def flush(self) -> None:
         """After the client's last byte: what the ledger still has to write."""
-        await asyncio.shield(self._gateway.recorder.flush())
+        await self._gateway.recorder.flush()
 
-    async def keep_alive(self, seconds: float) -> None:
-        """Fill a silence of `seconds`; before the first event this gives the status away."""
-        if self._whole_only or time.monotonic() - self._last_sent < seconds:
-            return
-        await self._start_stream(None)
-        await self._write(self._wire.keep_alive)
+    async def fill_silences(self, seconds: float) -> None:
+        """No silence is longer than `seconds`; one before the first event gives the status away."""
+        while not self._whole_only:
+            silent = time.monotonic() - self._last_sent
+            if silent < seconds:
+                await asyncio.sleep(seconds - silent)
+                continue
+            try:
+                await self._start_stream(None)
+                await self._write(self._wire.keep_alive)
+            except OSError:
+                return  # the server says so when the client has gone
 
     async def _start_stream(self, answer: Answer | None) -> None:
         if self._status_sent:
@@ -185,9 +176,3 @@ class _Exchange:
     async def _respond(self, status: int, body: bytes, headers: Headers) -> None:
         self._status_sent = True
         await send_json(self._send, status, body, headers)
-
-
-async def disconnected(receive: Receive) -> None:
-    """Returns when the client has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from shared.errors import GatewayError
@@ -10,8 +9,7 @@ from shared.gateway.answer import Gateway
 from shared.protocols.fields import read_object
 from shared.protocols.openai_embeddings import parse, render
 from shared.web.app import send_error
-from shared.web.asgi import Receive, Scope, Send, read_body, send_json
-from shared.web.chat_route import disconnected
+from shared.web.asgi import Receive, Scope, Send, read_body, send_json, while_client_stays
 from shared.web.responses import caller_of, stop_headers
 from shared.wire import dumps
 
@@ -25,18 +23,11 @@ class EmbeddingRoute:
         self._default_model = default_model
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        work = asyncio.create_task(self._embed(scope, send, await read_body(scope, receive, self._max_body_bytes)))
-        watch = asyncio.create_task(disconnected(receive))
+        body = await read_body(scope, receive, self._max_body_bytes)
         try:
-            await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+            await while_client_stays(self._embed(scope, send, body), receive)
         finally:
-            watch.cancel()
-            if not work.done():
-                work.cancel()
-                await asyncio.wait((work,))
-            await asyncio.shield(self._gateway().recorder.flush())
-        if not work.cancelled():
-            work.result()
+            await self._gateway().recorder.flush()
 
     async def _embed(self, scope: Scope, send: Send, body: bytes) -> None:
         caller = caller_of(scope)
