@@ -25,7 +25,12 @@ contracts: setup-dev
 	$(BIN)/lint-imports
 
 fast-tests: setup-dev
-	$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m tests.backends.build litserve
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+backends: setup-dev   ## drive heavy real backends: gigabytes, and a compiler's quarter of an hour the first time
+	@$(BIN)/python -m tests.backends.build
+	$(BIN)/python -m pytest -n 0 -m backends -rs tests/backends
 
 bench: setup-dev      ## measure beside a bare pass-through, about 5 minutes; `make bench BENCH=--quick` takes one
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
@@ -50,6 +55,7 @@ $(VENV)/.dev: requirements/dev.txt requirements/run.txt | $(BIN)/python
 lock:                 ## pin again, newest versions
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade requirements/run.in -o requirements/run.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements/run.txt requirements/dev.in -o requirements/dev.txt
+	$(BIN)/python -m tests.backends.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-backends .mypy_cache .ruff_cache .pytest_cache .hypothesis
