@@ -75,8 +75,9 @@ class ChunkRenderer:
             self._created = created if type(created) is int and created > 0 else self._created
         counts = chunk.get("usage")
         if counts is not None:
-            if any(type(event) is UsageReported for event in frame.events):
-                self._usage = counts
+            reported = next((event.usage for event in frame.events if type(event) is UsageReported), None)
+            if reported:
+                self._usage = counts if is_usage(counts) else usage_body(reported)
             del chunk["usage"]
         choices = chunk.get("choices")
         if not choices:
@@ -88,6 +89,7 @@ class ChunkRenderer:
         if self._asked_usage:
             chunk["usage"] = None
         for choice in choices:
+            choice["delta"].pop("role", None)  # some backends say it in every delta
             if choice["index"] not in self._spoken:
                 self._spoken.add(choice["index"])
                 choice["delta"] = {"role": "assistant", **choice["delta"]}
@@ -165,16 +167,7 @@ def render_whole(envelope: Envelope, response: Response) -> JsonObject:
     """A `chat.completion`: the backend's own body where one untouched message was the whole answer."""
     native = response.native
     if native is not None and native.wire == "openai_chat/whole":
-        body = {
-            **native.body,
-            "id": native.body.get("id") or f"chatcmpl-{envelope.token}",
-            "object": "chat.completion",
-            "model": envelope.request.model,
-        }
-        body.setdefault("created", envelope.created)
-        if response.usage and not body.get("usage"):
-            body["usage"] = usage_body(response.usage)
-        return body
+        return own_words(native.body, envelope, response, "chat.completion", f"chatcmpl-{envelope.token}")
     return {
         "id": response.started.id or f"chatcmpl-{envelope.token}",
         "object": "chat.completion",
@@ -182,6 +175,19 @@ def render_whole(envelope: Envelope, response: Response) -> JsonObject:
         "model": envelope.request.model,
         "choices": [_choice(index, choice) for index, choice in sorted(response.choices.items())],
         "usage": usage_body(response.usage or Usage()),
+    }
+
+
+def own_words(body: JsonObject, envelope: Envelope, response: Response, kind: str, token: str) -> JsonObject:
+    """The backend's whole answer under our name for the model, with what of the envelope it left out."""
+    given, created, counts = body.get("id"), body.get("created"), body.get("usage")
+    return {
+        **body,
+        "id": given if isinstance(given, str) and given else token,
+        "object": kind,
+        "created": created if type(created) is int else envelope.created,
+        "model": envelope.request.model,
+        "usage": counts if is_usage(counts) else usage_body(response.usage or Usage()),
     }
 
 
@@ -234,6 +240,13 @@ def _details(deltas: list[ReasoningDelta]) -> list[JsonObject]:
         elif delta.redacted is not None:
             details.append({"type": "reasoning.encrypted", "data": delta.redacted})
     return details
+
+
+def is_usage(counts: Any) -> bool:
+    """Whether a backend's counts have the three fields that clients add up."""
+    return isinstance(counts, dict) and all(
+        type(counts.get(name)) is int for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    )
 
 
 def usage_body(usage: Usage) -> JsonObject:

@@ -9,7 +9,7 @@ from shared.chat.request import ChatRequest
 from shared.chat.response import Response
 from shared.chat.usage import Usage
 from shared.errors import GatewayError
-from shared.protocols.openai_chat.render import DONE, usage_body
+from shared.protocols.openai_chat.render import DONE, is_usage, own_words, usage_body
 from shared.protocols.openai_errors import error_body
 from shared.protocols.rendering import Envelope
 from shared.wire import JsonObject, dumps
@@ -49,9 +49,10 @@ class CompletionRenderer:
             self._named = True
             given = chunk.get("id")
             self._id = given if isinstance(given, str) and given else self._id
-        if any(type(event) is UsageReported for event in frame.events):
-            self._usage = chunk["usage"]
-        chunk.pop("usage", None)
+        counts = chunk.pop("usage", None)
+        reported = next((event.usage for event in frame.events if type(event) is UsageReported), None)
+        if reported:
+            self._usage = counts if is_usage(counts) else usage_body(reported)
         if not chunk.get("choices"):
             return
         chunk.update(id=self._id, object="text_completion", created=self._created, model=self._request.model)
@@ -94,12 +95,7 @@ class CompletionRenderer:
 def render_whole(envelope: Envelope, response: Response) -> JsonObject:
     native = response.native
     if native is not None and native.wire == "openai_completions/whole":
-        body = {**native.body, "object": "text_completion", "model": envelope.request.model}
-        body.setdefault("id", f"cmpl-{envelope.token}")
-        body.setdefault("created", envelope.created)
-        if response.usage and not body.get("usage"):
-            body["usage"] = usage_body(response.usage)
-        return body
+        return own_words(native.body, envelope, response, "text_completion", f"cmpl-{envelope.token}")
     return {
         "id": f"cmpl-{envelope.token}",
         "object": "text_completion",

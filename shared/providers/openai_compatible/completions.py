@@ -8,9 +8,9 @@ from typing import Any
 from shared.chat.events import Event, Finished, Frame, Started, TextDelta, UsageReported
 from shared.chat.request import ChatRequest, Native
 from shared.errors import InvalidRequest, UpstreamMalformed
-from shared.providers.openai_compatible.events import finish_reason, stream_error
+from shared.providers.openai_compatible.events import finish_reason, read_choices, stream_error
 from shared.providers.openai_compatible.usage import read_usage
-from shared.wire import JsonObject
+from shared.wire import JsonObject, dumps
 
 CHUNK = "openai_completions"
 WHOLE = "openai_completions/whole"
@@ -22,12 +22,12 @@ class CompletionDecoder:
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
         self._started = False
-        self._open: set[int] = set()
-        self._seen = False
+        self._begun: set[int] = set()
+        self._finished: set[int] = set()
 
     @property
     def complete(self) -> bool:
-        return self._seen and not self._open
+        return bool(self._begun) and self._begun == self._finished
 
     def decode(self, chunk: JsonObject) -> Frame:
         if chunk.get("error") or ("choices" not in chunk and ("detail" in chunk or "error_message" in chunk)):
@@ -36,31 +36,34 @@ class CompletionDecoder:
         if not self._started:
             self._started = True
             events.append(Started(_str(chunk.get("id")), _str(chunk.get("model"))))
-        for choice in chunk.get("choices") or ():
-            if not isinstance(choice, dict):
-                continue
-            index = choice.setdefault("index", 0)
-            if not self._seen or choice.get("finish_reason") is None:
-                self._open.add(index)
-            self._seen = True
-            _text_events(choice, index, events)
-            if events and isinstance(events[-1], Finished):
-                self._open.discard(index)
+        if choices := read_choices(chunk):
+            chunk["choices"] = [choice for choice in choices if self._says(choice, events)]
         if usage := read_usage(chunk.get("usage")):
             events.append(UsageReported(usage))
         return Frame(tuple(events), Native(CHUNK, chunk))
+
+    def _says(self, choice: JsonObject, events: list[Event]) -> bool:
+        """Whether the choice says anything: behind its end, LiteLLM dresses the usage with an empty one."""
+        index = choice["index"]
+        self._begun.add(index)
+        before = len(events)
+        _text_events(choice, index, events)
+        said = events[before:]
+        if said and isinstance(said[-1], Finished):
+            self._finished.add(index)
+        return bool(said) or index not in self._finished
 
 
 def decode_whole_completion(body: JsonObject, endpoint: str) -> Frame:
     if body.get("error"):
         raise stream_error(body, endpoint)
-    choices = body.get("choices")
-    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
+    choices = read_choices(body)
+    if not choices:
         raise UpstreamMalformed(f"endpoint '{endpoint}' answered without choices")
     events: list[Event] = [Started(_str(body.get("id")), _str(body.get("model")))]
-    for position, choice in enumerate(choices):
+    for choice in choices:
         choice["finish_reason"] = finish_reason(choice.get("finish_reason") or "stop", called=False)
-        _text_events(choice, choice.setdefault("index", position), events)
+        _text_events(choice, choice["index"], events)
     if usage := read_usage(body.get("usage")):
         events.append(UsageReported(usage))
     else:
@@ -70,10 +73,10 @@ def decode_whole_completion(body: JsonObject, endpoint: str) -> Frame:
 
 def _text_events(choice: JsonObject, index: int, events: list[Event]) -> None:
     text = choice.get("text")
-    if text is None:
-        text = choice["text"] = ""
+    if not isinstance(text, str):
+        text = choice["text"] = "" if text is None else dumps(text).decode()
     if text or choice.get("logprobs"):
-        events.append(TextDelta(str(text), index, choice.get("logprobs")))
+        events.append(TextDelta(text, index, choice.get("logprobs")))
     reason = choice.get("finish_reason")
     if reason:
         choice["finish_reason"] = finish_reason(reason, called=False)

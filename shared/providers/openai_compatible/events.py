@@ -100,32 +100,29 @@ class ChunkDecoder:
         if not self._started:
             self._started = True
             events.append(Started(_str(chunk.get("id")), _str(chunk.get("model")), _int(chunk.get("created"))))
-        for choice in chunk.get("choices") or ():
-            if isinstance(choice, dict):
-                self._choice(choice, events)
+        for choice in read_choices(chunk):
+            self._choice(choice, events)
         counts = chunk.get("usage")
         if counts is not None and (usage := read_usage(counts)):
             events.append(UsageReported(usage))
         return Frame(tuple(events), Native(CHUNK, chunk))
 
     def _choice(self, choice: JsonObject, events: list[Event]) -> None:
-        index = choice.get("index")
-        if type(index) is not int:
-            index = choice["index"] = 0
+        index = choice["index"]
         state = self._choices.get(index)
         if state is None:
             state = self._choices[index] = _Choice()
         delta = choice.get("delta")
         if isinstance(delta, dict):
             message_events(delta, index, choice.get("logprobs"), events)
-            if delta.get("tool_calls"):
+            if _call_list(delta):
                 delta.pop("function_call", None)  # llama-cpp-python says everything twice
                 self._calls(delta["tool_calls"], index, state, events)
             elif isinstance(delta.get("function_call"), dict):
                 self._legacy_call(delta, index, state, events)
             if delta.get("role", "assistant") is None:
                 del delta["role"]
-        elif delta is None:
+        else:
             choice["delta"] = {}
         reason = choice.get("finish_reason")
         if reason:
@@ -138,10 +135,8 @@ class ChunkDecoder:
             matched = choice.get("stop_reason")
             events.append(Finished(finished, index, matched if isinstance(matched, str) else None))
 
-    def _calls(self, calls: Any, index: int, state: _Choice, events: list[Event]) -> None:
-        for position, call in enumerate(calls if isinstance(calls, list) else ()):
-            if not isinstance(call, dict):
-                continue
+    def _calls(self, calls: list[JsonObject], index: int, state: _Choice, events: list[Event]) -> None:
+        for position, call in enumerate(calls):
             claimed = call.get("index")
             if type(claimed) is not int:
                 claimed = position if len(calls) > 1 else max(state.count - 1, 0)
@@ -158,7 +153,7 @@ class ChunkDecoder:
                     continue
                 known = state.calls[claimed] = (state.count, given or new_call_id())
                 state.count += 1
-                call["id"], call["type"] = known[1], call.get("type") or "function"
+                call["id"], call["type"] = known[1], "function"
                 events.append(ToolCallStarted(known[0], known[1], name, index))
                 function.setdefault("arguments", "")
             else:
@@ -187,22 +182,20 @@ def decode_whole(body: JsonObject, endpoint: str) -> Frame:
     """A `chat.completion` as one frame."""
     if body.get("error") or ("choices" not in body and ("detail" in body or "error_message" in body)):
         raise stream_error(body, endpoint)
-    choices = body.get("choices")
-    if not isinstance(choices, list) or not choices:
+    choices = read_choices(body)
+    if not choices:
         raise UpstreamMalformed(f"endpoint '{endpoint}' answered without choices")
     events: list[Event] = [Started(_str(body.get("id")), _str(body.get("model")), _int(body.get("created")))]
-    for position, choice in enumerate(choices):
-        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+    for choice in choices:
+        index, message = choice["index"], choice.get("message")
+        if not isinstance(message, dict):
             raise UpstreamMalformed(f"endpoint '{endpoint}' answered with a choice that has no message")
-        index = choice.setdefault("index", position)
-        message = choice["message"]
-        message.setdefault("role", "assistant")
+        message["role"] = "assistant"
         message_events(message, index, choice.get("logprobs"), events)
-        calls = message.get("tool_calls")
-        called = _whole_calls(calls, index, events) if isinstance(calls, list) else 0
+        called = _whole_calls(message, index, events)
         legacy = message.get("function_call")
-        if isinstance(legacy, dict) and not called:
-            events.append(ToolCallStarted(0, new_call_id(), _str(legacy.get("name")) or "", index))
+        if isinstance(legacy, dict) and _str(legacy.get("name")) and not called:
+            events.append(ToolCallStarted(0, new_call_id(), legacy["name"], index))
             events.append(ToolCallDelta(0, str(legacy.get("arguments") or "{}"), index))
         reason = choice.get("finish_reason")
         if not reason:
@@ -219,14 +212,43 @@ def decode_whole(body: JsonObject, endpoint: str) -> Frame:
     return Frame(tuple(events), Native(WHOLE, body))
 
 
-def _whole_calls(calls: list[Any], index: int, events: list[Event]) -> int:
+def read_choices(body: JsonObject) -> list[JsonObject]:
+    """The choices of a chunk or a whole answer, each with a whole number as its index; what is no object goes."""
+    given = body.get("choices")
+    if given is None:
+        return []
+    choices = [choice for choice in given if isinstance(choice, dict)] if isinstance(given, list) else []
+    body["choices"] = choices
+    for position, choice in enumerate(choices):
+        index = choice.get("index")
+        if type(index) is not int or index < 0:
+            choice["index"] = position
+        if not isinstance(choice.get("logprobs", {}), dict):
+            choice["logprobs"] = None
+    return choices
+
+
+def _call_list(message: JsonObject) -> list[JsonObject]:
+    """The `tool_calls` of a message or a delta; what is no list of objects is taken out of it."""
+    given = message.get("tool_calls")
+    if given is None:
+        return []
+    calls = [call for call in given if isinstance(call, dict)] if isinstance(given, list) else []
+    if calls:
+        message["tool_calls"] = calls
+    else:
+        del message["tool_calls"]
+    return calls
+
+
+def _whole_calls(message: JsonObject, index: int, events: list[Event]) -> int:
     count = 0
-    for call in calls:
-        function = call.get("function") if isinstance(call, dict) else None
+    for call in _call_list(message):
+        function = call.get("function")
         if not isinstance(function, dict) or not _str(function.get("name")):
             continue
         call["id"] = _str(call.get("id")) or new_call_id()
-        call.setdefault("type", "function")
+        call["type"] = "function"
         arguments = function.get("arguments")
         if not isinstance(arguments, str):
             function["arguments"] = arguments = dumps({} if arguments is None else arguments).decode()
@@ -246,13 +268,17 @@ def message_events(message: JsonObject, index: int, logprobs: Any, events: list[
         content = message["content"] = "".join(
             part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)
         )
+    elif content is not None and not isinstance(content, str):
+        content = message["content"] = dumps(content).decode()
     if content:
-        events.append(TextDelta(str(content), index, logprobs))
+        events.append(TextDelta(content, index, logprobs))
     elif logprobs:
         events.append(TextDelta("", index, logprobs))
     refusal = message.get("refusal")
     if isinstance(refusal, str) and refusal:
         events.append(RefusalDelta(refusal, index))
+    elif refusal:
+        message["refusal"] = None
 
 
 def finish_reason(reason: Any, *, called: bool) -> FinishReason:

@@ -203,3 +203,17 @@ def test_a_whole_answer_that_counted_nothing_reports_nothing() -> None:
     assert not any(isinstance(event, UsageReported) for event in frame.events)
     assert frame.native is not None
     assert "usage" not in frame.native.body
+
+
+async def test_a_usage_dressed_with_an_empty_choice_opens_no_completion_again() -> None:
+    """As LiteLLM sends it, behind the finish reason."""
+    stream = (
+        b'data: {"choices":[{"index":0,"text":"once"}]}\n\n'
+        b'data: {"choices":[{"index":0,"finish_reason":"stop"}]}\n\n'
+        b'data: {"choices":[{"index":0}],"usage":{"prompt_tokens":4,"completion_tokens":2}}\n\n'
+        b"data: [DONE]\n\n"
+    )
+    found = await frames("completion", stream)
+    assert events(found)[-3:] == [TextDelta("once"), Finished("stop"), UsageReported(Usage(4, 2))]
+    assert found[-1].native is not None
+    assert found[-1].native.body["choices"] == []
