@@ -7,6 +7,7 @@ import email.utils
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -21,6 +22,7 @@ _LONGEST_RETRY_AFTER_SECONDS = 86_400.0
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|gsk|hf|key|xai|rpa)[-_][A-Za-z0-9_\-*.]{6,}|(?i:bearer)\s+[A-Za-z0-9._\-]{8,}")
 
 
+@lru_cache(maxsize=512)
 def join_url(base: str, path: str) -> str:
     """`path` (which begins with a slash) under `base`, however the administrator wrote `base`.
 

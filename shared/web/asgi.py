@@ -25,10 +25,9 @@ def header(scope: Scope, name: bytes) -> str:
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The request's body; raises BodyTooLarge as soon as it is known to be longer than `limit` bytes."""
-    too_large = BodyTooLarge(f"the request body is larger than {limit} bytes; send less, or link to large files")
     claimed = header(scope, b"content-length")
     if claimed.isdigit() and int(claimed) > limit:
-        raise too_large
+        raise _too_large(limit)
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -38,10 +37,14 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         piece = message.get("body", b"")
         size += len(piece)
         if size > limit:
-            raise too_large
+            raise _too_large(limit)
         pieces.append(piece)
         if not message.get("more_body"):
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the request body is larger than {limit} bytes; send less, or link to large files")
 
 
 async def send_json(send: Send, status: int, body: bytes, headers: Headers) -> None:

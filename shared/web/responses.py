@@ -6,6 +6,7 @@ import math
 import re
 import secrets
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import quote
 
 from shared.chat.request import ChatRequest
@@ -65,6 +66,7 @@ def error_headers(caller: Caller, error: GatewayError) -> Headers:
     return headers
 
 
+@lru_cache(maxsize=512)
 def _word(text: str) -> bytes:
     """Text as a header's value: names may hold any character, headers only ASCII."""
     return quote(text, safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~").encode()

@@ -36,8 +36,13 @@ class OpenAICompatible:
         self._chat_only: dict[tuple[int, str], float] = {}
         self._no_usage: dict[tuple[int, str], float] = {}
 
-    async def stream(self, request: ChatRequest, target: Target) -> AsyncGenerator[Batch, None]:
-        if request.native.wire == COMPLETIONS and not self._chats_only(target):
+    def stream(self, request: ChatRequest, target: Target) -> AsyncGenerator[Batch, None]:
+        if request.native.wire == COMPLETIONS:
+            return self._complete(request, target)
+        return self._ask(request, target, legacy=False)
+
+    async def _complete(self, request: ChatRequest, target: Target) -> AsyncGenerator[Batch, None]:
+        if not self._chats_only(target):
             asked = self._ask(request, target, legacy=True)
             try:
                 async with aclosing(asked):
@@ -48,11 +53,9 @@ class OpenAICompatible:
                 if refused.upstream_status not in (404, 405, 501):
                     raise
                 self._remember(self._chat_only, target)
-        if request.native.wire == COMPLETIONS:
-            if len(request.prompts) != 1 or request.sampling.n != 1:
-                raise OneChoiceOnly
-            request = as_chat(request)
-        asked = self._ask(request, target, legacy=False)
+        if len(request.prompts) != 1 or request.sampling.n != 1:
+            raise OneChoiceOnly
+        asked = self._ask(as_chat(request), target, legacy=False)
         async with aclosing(asked):
             async for batch in asked:
                 yield batch
