@@ -268,6 +268,19 @@ def test_a_chunk_keeps_the_backends_own_fields(http: httpx.Client, served: Serve
     assert first["choices"][0]["delta"]["annotations"] == [1]
 
 
+def test_a_custom_tool_is_called_as_the_backend_says_it(http: httpx.Client, served: Served, upstream: Upstream) -> None:
+    calls: list[dict[str, Any]] = [
+        {"index": 0, "id": "call_1", "type": "custom", "custom": {"name": "code", "input": ""}},
+        {"index": 0, "custom": {"input": "print(1)"}},
+    ]
+    deltas = [{"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]} for call in calls]
+    end = event({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+    upstream.on(actual("chat"), streams(*map(event, deltas), end, DONE))
+    chunks = chunks_of(http.post(CHAT, json=a_chat(served.model("chat"), stream=True)).content)
+    assert [chunk["choices"][0]["delta"].get("tool_calls") for chunk in chunks] == [[calls[0]], [calls[1]], None]
+    assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+
+
 BROKEN: dict[str, tuple[Reply, str]] = {
     "an error object": (recorded("error_midway.sse"), "out of memory"),
     "[DONE] without a finish reason": (recorded("done_without_finish.sse"), "before the answer was complete"),

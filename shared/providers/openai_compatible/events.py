@@ -137,6 +137,11 @@ class ChunkDecoder:
 
     def _calls(self, calls: list[JsonObject], index: int, state: _Choice, events: list[Event]) -> None:
         for position, call in enumerate(calls):
+            if isinstance(
+                call.get("custom"), dict
+            ):  # OpenAI's custom tools: relayed as they are, no other wire has them
+                state.count += call["custom"].get("name") is not None
+                continue
             claimed = call.get("index")
             if type(claimed) is not int:
                 claimed = position if len(calls) > 1 else max(state.count - 1, 0)
