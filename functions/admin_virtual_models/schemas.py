@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
@@ -16,6 +17,9 @@ from shared.store.config_records import VirtualModelRecord
 from shared.web.admin_errors import FieldError, InvalidFields
 from shared.web.admin_fields import Blank, Flag, Form, Name, Price, Version
 from shared.wire import loads
+
+Seal: TypeAlias = Callable[[str, int], bytes]
+"""Seals a text for the virtual model of an id."""
 
 MASK = "********"  # stands for the value of a header that holds a secret
 _MOST_HEADERS = 50
@@ -164,20 +168,37 @@ class VirtualModelChange(Form):
     enabled: Flag = True
     version: Version | None = None
 
-    def changes(self, current: VirtualModel | None) -> dict[str, Any]:
+    def changes(self, current: VirtualModel | None, seal: Seal) -> dict[str, Any]:
         """The virtual model's new fields; raises InvalidFields. `current` None is a new one."""
         changes = self.given("name", *_DEFAULTS, *_PRICES, *_FLAGS)
         targets = self._targets(current)
         if current is None or targets != current.targets:
             changes["targets"] = targets
         if "custom_headers" in self.model_fields_set:
-            changes["custom_headers"] = _unmasked(self.custom_headers, current.custom_headers if current else {})
+            changes |= self._header_changes(current, seal)
         return changes
 
-    def value(self) -> VirtualModel:
-        """A new virtual model."""
-        empty = VirtualModel(id=0, name="", targets=())
-        return replace(empty, **self.changes(None))
+    def value(self, new_id: Callable[[], int], seal: Seal) -> VirtualModel:
+        """A new virtual model; a secret header is sealed for an id that it then must have."""
+        secret = any(map(_is_secret, self.custom_headers))
+        empty = VirtualModel(id=new_id() if secret else 0, name="", targets=())
+        return replace(empty, **self.changes(None, lambda text, _: seal(text, empty.id)))
+
+    def _header_changes(self, current: VirtualModel | None, seal: Seal) -> dict[str, Any]:
+        """Plain headers as they are, secret ones sealed; the mask keeps what is stored."""
+        stored = {name.lower(): sealed for name, sealed in current.sealed_headers.items()} if current else {}
+        unknown = [name for name, text in self.custom_headers.items() if text == MASK and name.lower() not in stored]
+        if unknown:
+            raise InvalidFields([FieldError("custom_headers", f"no value is stored for {unknown[0]}: send one")])
+        owner = current.id if current else 0
+        return {
+            "custom_headers": {name: text for name, text in self.custom_headers.items() if not _is_secret(name)},
+            "sealed_headers": {
+                name: stored[name.lower()] if text == MASK else b64encode(seal(text, owner)).decode()
+                for name, text in self.custom_headers.items()
+                if _is_secret(name) and text
+            },
+        }
 
     def _targets(self, current: VirtualModel | None) -> tuple[TargetSpec, ...]:
         single = self.given("endpoint_id", "actual_model")
@@ -216,16 +237,12 @@ def virtual_model_row(record: VirtualModelRecord, endpoint: Endpoint | None) -> 
         **{name: getattr(value, name) for name in (*_DEFAULTS, *_FLAGS)},
         # a price has at most 15 digits: as a number it is the same decimal again
         **{name: None if price is None else float(price) for name, price in prices.items()},
-        "custom_headers": {name: MASK if _SECRET.search(name) else text for name, text in value.custom_headers.items()},
+        "custom_headers": {**value.custom_headers, **dict.fromkeys(value.sealed_headers, MASK)},
         "version": record.version,
         "created_at": record.created_at,
         "updated_at": record.updated_at,
     }
 
 
-def _unmasked(headers: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
-    known = {name.lower(): text for name, text in stored.items()}
-    unknown = [name for name, text in headers.items() if text == MASK and name.lower() not in known]
-    if unknown:
-        raise InvalidFields([FieldError("custom_headers", f"no value is stored for {unknown[0]}: send one")])
-    return {name: known[name.lower()] if text == MASK else text for name, text in headers.items()}
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None

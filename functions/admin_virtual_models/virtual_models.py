@@ -19,6 +19,7 @@ from shared.providers.base import Endpoint
 from shared.store.config_records import VirtualModelRecord
 from shared.store.config_store import ConfigStore
 from shared.store.refusals import Conflict, NotFound
+from shared.store.seal import Sealer
 from shared.web.admin_access import Access
 from shared.web.admin_app import admin_app, serve
 from shared.web.admin_errors import AdminRefusal
@@ -34,9 +35,9 @@ class Deleted(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-def admin_virtual_models_app(store: ConfigStore, access: Access) -> FastAPI:
+def admin_virtual_models_app(store: ConfigStore, sealer: Sealer, access: Access) -> FastAPI:
     app = admin_app("Virtual models", access)
-    virtual_models = _VirtualModels(store)
+    virtual_models = _VirtualModels(store, sealer)
     serve(app, "GET", DELETE, virtual_models.refuse_get, response_model=None)
     serve(app, "DELETE", DELETE, virtual_models.delete)
     serve(app, "GET", ALL, virtual_models.all)
@@ -50,8 +51,9 @@ def admin_virtual_models_app(store: ConfigStore, access: Access) -> FastAPI:
 class _VirtualModels:
     """The handlers; blocking, FastAPI runs them in threads."""
 
-    def __init__(self, store: ConfigStore) -> None:
+    def __init__(self, store: ConfigStore, sealer: Sealer) -> None:
         self._store = store
+        self._sealer = sealer
 
     def all(self) -> list[VirtualModelRow]:
         """All virtual models by name."""
@@ -65,7 +67,8 @@ class _VirtualModels:
         return VirtualModelRow(**self._row(self._store.get_virtual_model(id)))
 
     def create(self, new: NewVirtualModel) -> SavedVirtualModel:
-        return SavedVirtualModel(**self._row(self._store.create_virtual_model(new.value())))
+        value = new.value(lambda: self._store.allocate_id("virtual_model"), self._seal)
+        return SavedVirtualModel(**self._row(self._store.create_virtual_model(value)))
 
     def change(self, id: RecordId, change: VirtualModelChange) -> SavedVirtualModel:
         """What is sent changes, the rest stays. With `version`, 409 and the `current` row when it is not the last."""
@@ -74,7 +77,7 @@ class _VirtualModels:
                 self._store.get_virtual_model,
                 self._store.update_virtual_model,
                 id,
-                lambda current: change.changes(current.value),
+                lambda current: change.changes(current.value, self._seal),
                 change.version,
             )
         except Conflict as conflict:
@@ -90,6 +93,9 @@ class _VirtualModels:
         raise MethodNotAllowed(
             f"a GET deletes nothing: send DELETE /api/admin/virtual-models/{id[:20]} instead", ("DELETE",)
         )
+
+    def _seal(self, text: str, virtual_model_id: int) -> bytes:
+        return self._sealer.seal(text, virtual_model_id, "virtual_model")
 
     def _row(self, record: VirtualModelRecord) -> dict[str, Any]:
         return virtual_model_row(record, self._endpoint(record.value.targets[0].endpoint_id))

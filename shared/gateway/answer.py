@@ -10,7 +10,7 @@ from shared.chat.events import Batch, Frame
 from shared.chat.request import ChatRequest, EmbeddingRequest, Message, TextPart
 from shared.errors import GatewayError, ModelNotFound, NoEndpointEnabled
 from shared.gateway.attempt import Attempt, Choir, Source
-from shared.gateway.catalog import Catalog
+from shared.gateway.catalog import Catalog, VirtualModel
 from shared.gateway.metering import Caller, Meter
 from shared.gateway.reasoning import HideReasoning
 from shared.gateway.records import Recorder
@@ -35,6 +35,10 @@ class AdapterTable(Protocol):
 class KeyRing(Protocol):
     async def reveal(self, endpoint: Endpoint) -> str | None:
         """The endpoint's API key in the clear; answers from memory when warm."""
+        ...
+
+    async def headers(self, model: VirtualModel) -> Mapping[str, str]:
+        """The virtual model's custom headers, the secret ones in the clear."""
         ...
 
 
@@ -212,12 +216,11 @@ class Gateway:
         raise failure
 
     async def _target(self, route: Route, stop: Stop) -> Target:
-        headers: Mapping[str, str] = route.virtual_model.custom_headers
         return Target(
             endpoint=stop.endpoint,
             model=stop.actual_model,
             api_key=await self._keys.reveal(stop.endpoint),
-            headers=headers,
+            headers=await self._keys.headers(route.virtual_model),
             timeouts=self._timeouts,
             whole=route.virtual_model.disable_streaming,
         )

@@ -19,7 +19,10 @@ class TargetSpec(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VirtualModel:
-    """A name that clients ask for. Defaults are None where unset (0 is a value). Prices: dollars per million."""
+    """A name that clients ask for. Defaults are None where unset (0 is a value). Prices: dollars per million.
+
+    `sealed_headers` are the custom headers that hold secrets: name to base64 of the sealed value.
+    """
 
     id: int
     name: str
@@ -30,6 +33,7 @@ class VirtualModel:
     top_p: float | None = None
     system_prompt: str | None = None
     custom_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sealed_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     disable_streaming: bool = False
     force_non_streaming: bool = False
     show_reasoning: bool = True

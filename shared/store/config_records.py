@@ -93,6 +93,7 @@ def virtual_model_document(value: VirtualModel) -> str:
     given = {name: item for name, item in given.items() if item is not None}
     given["targets"] = [target._asdict() for target in value.targets]
     given["custom_headers"] = dict(value.custom_headers)
+    given["sealed_headers"] = dict(value.sealed_headers)
     for price in _PRICES:
         if price in given:
             given[price] = str(given[price])

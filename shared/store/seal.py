@@ -1,4 +1,4 @@
-"""Provider keys at rest: sealed for one endpoint with KMS or, on a laptop, with a key file; revealed once."""
+"""Secrets at rest: sealed for one record with KMS or, on a laptop, with a key file; revealed once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from shared.errors import GatewayError, InvalidRequest, StoreUnavailable
 
@@ -18,30 +18,34 @@ if TYPE_CHECKING:
 
 MAX_KEY_BYTES = 4096  # what KMS encrypts directly
 
+Kind: TypeAlias = Literal["endpoint", "virtual_model"]
+"""Whose secret it is: an endpoint's API key, or a virtual model's secret header."""
+
 
 class SealBroken(GatewayError):
-    """The sealed key was made for another endpoint, with another master key, or is damaged."""
+    """The sealed secret was made for another record, with another master key, or is damaged."""
 
     code = "key_unreadable"
 
-    def __init__(self, endpoint_id: int) -> None:
-        super().__init__(f"the stored API key of endpoint {endpoint_id} cannot be decrypted; enter it again")
+    def __init__(self, owner_id: int, kind: Kind = "endpoint") -> None:
+        what = f"API key of endpoint {owner_id}" if kind == "endpoint" else f"secret header of virtual model {owner_id}"
+        super().__init__(f"the stored {what} cannot be decrypted; enter it again")
 
 
 class Sealer(Protocol):
     """Blocking: call it from a thread."""
 
-    def seal(self, plaintext: str, endpoint_id: int) -> bytes:
+    def seal(self, plaintext: str, owner_id: int, kind: Kind = "endpoint") -> bytes:
         """Raises InvalidRequest when it is too long, StoreUnavailable when KMS does not answer."""
         ...
 
-    def reveal(self, sealed: bytes, endpoint_id: int) -> str:
+    def reveal(self, sealed: bytes, owner_id: int, kind: Kind = "endpoint") -> str:
         """Raises SealBroken, or StoreUnavailable when KMS does not answer."""
         ...
 
 
 class KmsSealer:
-    """Seals with a KMS key; the encryption context binds the ciphertext to its endpoint.
+    """Seals with a KMS key; the encryption context binds the ciphertext to its record.
 
     `key_id` is needed only for sealing: a function that reveals has no need to know it. The client is made on first
     use, for its import and construction cost more than everything else here.
@@ -53,24 +57,24 @@ class KmsSealer:
         self._endpoint = endpoint
         self._client: Any = None
 
-    def seal(self, plaintext: str, endpoint_id: int) -> bytes:
+    def seal(self, plaintext: str, owner_id: int, kind: Kind = "endpoint") -> bytes:
         if self._key_id is None:
             raise GatewayError("KMS_KEY_ID is not set; this function cannot encrypt")
         answer = self._ask(
-            "encrypt", KeyId=self._key_id, Plaintext=_bounded(plaintext), EncryptionContext=_context(endpoint_id)
+            "encrypt", KeyId=self._key_id, Plaintext=_bounded(plaintext), EncryptionContext=_context(owner_id, kind)
         )
         return bytes(answer["CiphertextBlob"])
 
-    def reveal(self, sealed: bytes, endpoint_id: int) -> str:
+    def reveal(self, sealed: bytes, owner_id: int, kind: Kind = "endpoint") -> str:
         from botocore.exceptions import ClientError
 
         try:
-            answer = self._ask("decrypt", CiphertextBlob=sealed, EncryptionContext=_context(endpoint_id))
+            answer = self._ask("decrypt", CiphertextBlob=sealed, EncryptionContext=_context(owner_id, kind))
         except StoreUnavailable as failure:
             cause = failure.__cause__
             code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else None
             if code in ("InvalidCiphertextException", "IncorrectKeyException"):
-                raise SealBroken(endpoint_id) from None
+                raise SealBroken(owner_id, kind) from None
             raise
         return bytes(answer["Plaintext"]).decode()
 
@@ -98,7 +102,7 @@ class KmsSealer:
 
 
 class KeyFileSealer:
-    """Seals with AES-256-GCM and a key that lies beside the data; the endpoint's id is the associated data.
+    """Seals with AES-256-GCM and a key that lies beside the data; the record is the associated data.
 
     Layout: one byte of version, twelve of nonce, the ciphertext with its tag.
     """
@@ -110,20 +114,20 @@ class KeyFileSealer:
         self._key_file = key_file
         self._cipher: AESGCM | None = None
 
-    def seal(self, plaintext: str, endpoint_id: int) -> bytes:
+    def seal(self, plaintext: str, owner_id: int, kind: Kind = "endpoint") -> bytes:
         nonce = secrets.token_bytes(self._NONCE_BYTES)
-        return self._VERSION + nonce + self._opened().encrypt(nonce, _bounded(plaintext), _associated(endpoint_id))
+        return self._VERSION + nonce + self._opened().encrypt(nonce, _bounded(plaintext), _associated(owner_id, kind))
 
-    def reveal(self, sealed: bytes, endpoint_id: int) -> str:
+    def reveal(self, sealed: bytes, owner_id: int, kind: Kind = "endpoint") -> str:
         from cryptography.exceptions import InvalidTag
 
         nonce, ciphertext = sealed[1 : 1 + self._NONCE_BYTES], sealed[1 + self._NONCE_BYTES :]
         if sealed[:1] != self._VERSION or len(ciphertext) < 16:
-            raise SealBroken(endpoint_id)
+            raise SealBroken(owner_id, kind)
         try:
-            return self._opened().decrypt(nonce, ciphertext, _associated(endpoint_id)).decode()
+            return self._opened().decrypt(nonce, ciphertext, _associated(owner_id, kind)).decode()
         except InvalidTag:
-            raise SealBroken(endpoint_id) from None
+            raise SealBroken(owner_id, kind) from None
 
     def _opened(self) -> AESGCM:
         if self._cipher is None:
@@ -139,12 +143,12 @@ class RevealedKeys:
     def __init__(self, sealer: Sealer, *, limit: int = 256) -> None:
         self._sealer = sealer
         self._limit = limit
-        self._keys: OrderedDict[tuple[bytes, int], str] = OrderedDict()
-        self._flights: dict[tuple[bytes, int], asyncio.Task[str]] = {}
+        self._keys: OrderedDict[tuple[bytes, int, Kind], str] = OrderedDict()
+        self._flights: dict[tuple[bytes, int, Kind], asyncio.Task[str]] = {}
 
-    async def reveal(self, sealed: bytes, endpoint_id: int) -> str:
+    async def reveal(self, sealed: bytes, owner_id: int, kind: Kind = "endpoint") -> str:
         """Raises SealBroken or StoreUnavailable."""
-        place = (sealed, endpoint_id)
+        place = (sealed, owner_id, kind)
         known = self._keys.get(place)
         if known is not None:
             self._keys.move_to_end(place)
@@ -155,7 +159,7 @@ class RevealedKeys:
             self._flights[place] = flight
         return await asyncio.shield(flight)
 
-    async def _decrypt(self, place: tuple[bytes, int]) -> str:
+    async def _decrypt(self, place: tuple[bytes, int, Kind]) -> str:
         try:
             key = await asyncio.to_thread(self._sealer.reveal, *place)
         finally:
@@ -169,16 +173,16 @@ class RevealedKeys:
 def _bounded(plaintext: str) -> bytes:
     encoded = plaintext.encode()
     if not 0 < len(encoded) <= MAX_KEY_BYTES:
-        raise InvalidRequest(f"an API key has 1 to {MAX_KEY_BYTES} bytes", param="api_key")
+        raise InvalidRequest(f"a secret has 1 to {MAX_KEY_BYTES} bytes", param="api_key")
     return encoded
 
 
-def _context(endpoint_id: int) -> dict[str, str]:
-    return {"endpoint": str(endpoint_id)}
+def _context(owner_id: int, kind: Kind) -> dict[str, str]:
+    return {kind: str(owner_id)}
 
 
-def _associated(endpoint_id: int) -> bytes:
-    return b"endpoint:%d" % endpoint_id
+def _associated(owner_id: int, kind: Kind) -> bytes:
+    return f"{kind}:{owner_id}".encode()
 
 
 def _read_or_create_key(path: Path) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from base64 import b64decode
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -178,6 +180,15 @@ class EndpointKeys:
         if endpoint.sealed_key is None:
             return None
         return await self._revealed.reveal(endpoint.sealed_key, endpoint.id)
+
+    async def headers(self, model: VirtualModel) -> Mapping[str, str]:
+        if not model.sealed_headers:
+            return model.custom_headers
+        revealed = {
+            name: await self._revealed.reveal(b64decode(sealed), model.id, "virtual_model")
+            for name, sealed in model.sealed_headers.items()
+        }
+        return {**model.custom_headers, **revealed}
 
 
 class EnvironmentCatalog:

@@ -15,9 +15,12 @@ from fastapi import FastAPI
 from functions.admin_virtual_models.schemas import MASK
 from functions.admin_virtual_models.virtual_models import admin_virtual_models_app
 from shared.gateway.catalog import TargetSpec
+from shared.settings import Settings
 from shared.store.config_records import EndpointRecord
 from shared.store.config_store import ConfigStore
+from shared.store.seal import KeyFileSealer, RevealedKeys
 from shared.web.admin_access import OpenAccess
+from shared.web.wiring import EndpointKeys
 from tests.functions.admin_calls import add_endpoint, client, wrong_fields
 
 UNASKED = EndpointRecord(id=1, name="unasked", url="https://unasked.example", endpoint_type="openai")
@@ -25,8 +28,8 @@ PRICES = [f"cost_per_1m_tokens_{kind}" for kind in ("in", "out", "in_cached", "o
 
 
 @pytest.fixture(scope="module")
-def app(shared_store: ConfigStore) -> FastAPI:
-    return admin_virtual_models_app(shared_store, OpenAccess())
+def app(shared_store: ConfigStore, sealer: KeyFileSealer) -> FastAPI:
+    return admin_virtual_models_app(shared_store, sealer, OpenAccess())
 
 
 @pytest.fixture
@@ -36,8 +39,8 @@ async def admin(app: FastAPI, store: ConfigStore) -> AsyncIterator[httpx.AsyncCl
 
 
 @pytest.fixture
-async def busy(serial_store: ConfigStore) -> AsyncIterator[httpx.AsyncClient]:
-    async with client(admin_virtual_models_app(serial_store, OpenAccess())) as calls:
+async def busy(serial_store: ConfigStore, sealer: KeyFileSealer) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(admin_virtual_models_app(serial_store, sealer, OpenAccess())) as calls:
         yield calls
 
 
@@ -263,16 +266,19 @@ async def test_headers_are_emptied(admin: httpx.AsyncClient, endpoint: EndpointR
     assert changed.json()["custom_headers"] == {}
 
 
-async def test_a_secret_header_is_kept_and_not_shown(
-    admin: httpx.AsyncClient, store: ConfigStore, endpoint: EndpointRecord
+async def test_a_secret_header_is_sealed_kept_and_not_shown(
+    admin: httpx.AsyncClient, store: ConfigStore, sealer: KeyFileSealer, endpoint: EndpointRecord
 ) -> None:
     row = await created(admin, a_model(endpoint, custom_headers={"X-Api-Key": "hush-1", "x-team": "blue"}))
     assert row["custom_headers"] == {"X-Api-Key": MASK, "x-team": "blue"}
     sent_back = {**row["custom_headers"], "x-team": "red"}
     changed = await admin.put(f"/virtual-models/{row['id']}", json={"custom_headers": sent_back})
     assert changed.json()["custom_headers"] == sent_back
-    stored = store.get_virtual_model(row["id"]).value.custom_headers
-    assert stored == {"X-Api-Key": "hush-1", "x-team": "red"}
+    stored = store.get_virtual_model(row["id"]).value
+    assert stored.custom_headers == {"x-team": "red"}
+    assert "hush" not in repr(stored)
+    keys = EndpointKeys(RevealedKeys(sealer), Settings())
+    assert await keys.headers(stored) == {"X-Api-Key": "hush-1", "x-team": "red"}
     stale = await admin.put(f"/virtual-models/{row['id']}", json={"version": 1, "max_tokens": 1})
     listed = await admin.get("/virtual-models")
     assert not any("hush-1" in answer.text for answer in (changed, stale, listed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +50,9 @@ class Kept:
 
     async def reveal(self, endpoint: Endpoint) -> str | None:
         return self.keys.get(endpoint.id)
+
+    async def headers(self, model: VirtualModel) -> Mapping[str, str]:
+        return model.custom_headers
 
 
 def a_catalog(*endpoints: Endpoint, name: str = "fast", **fields: Any) -> Catalog:

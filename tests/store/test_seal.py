@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from shared.errors import GatewayError, InvalidRequest, StoreUnavailable
-from shared.store.seal import MAX_KEY_BYTES, KeyFileSealer, KmsSealer, RevealedKeys, SealBroken, Sealer
+from shared.store.seal import MAX_KEY_BYTES, KeyFileSealer, Kind, KmsSealer, RevealedKeys, SealBroken, Sealer
 
 SECRET = "sk-proj-ü-7f3a"
 
@@ -97,13 +97,13 @@ class CountingSealer:
     def __init__(self) -> None:
         self.reveals = 0
 
-    def seal(self, plaintext: str, endpoint_id: int) -> bytes:
+    def seal(self, plaintext: str, owner_id: int, kind: Kind = "endpoint") -> bytes:
         return plaintext.encode()
 
-    def reveal(self, sealed: bytes, endpoint_id: int) -> str:
+    def reveal(self, sealed: bytes, owner_id: int, kind: Kind = "endpoint") -> str:
         self.reveals += 1
         if sealed == b"broken":
-            raise SealBroken(endpoint_id)
+            raise SealBroken(owner_id, kind)
         return sealed.decode()
 
 
@@ -133,3 +133,11 @@ async def test_a_failure_is_not_remembered() -> None:
         with pytest.raises(SealBroken):
             await keys.reveal(b"broken", 7)
     assert sealer.reveals == 2
+
+
+def test_a_header_sealed_for_a_virtual_model_does_not_open_as_an_endpoints_key(tmp_path: Path) -> None:
+    sealer = KeyFileSealer(tmp_path / "k")
+    sealed = sealer.seal(SECRET, 7, "virtual_model")
+    assert sealer.reveal(sealed, 7, "virtual_model") == SECRET
+    with pytest.raises(SealBroken):
+        sealer.reveal(sealed, 7)

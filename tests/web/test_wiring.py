@@ -10,7 +10,7 @@ from shared.gateway.metering import Caller
 from shared.protocols.openai_chat.parse import parse
 from shared.providers.base import Endpoint
 from shared.settings import read_settings
-from shared.store.seal import RevealedKeys
+from shared.store.seal import Kind, RevealedKeys
 from shared.web.wiring import (
     QUEUE_ID,
     RUNPOD_ID,
@@ -26,10 +26,10 @@ COMPLETION = {"choices": [{"message": {"content": "from the queue"}, "finish_rea
 
 
 class NoSealer:
-    def seal(self, plaintext: str, endpoint_id: int) -> bytes:
+    def seal(self, plaintext: str, owner_id: int, kind: Kind = "endpoint") -> bytes:
         raise AssertionError
 
-    def reveal(self, sealed: bytes, endpoint_id: int) -> str:
+    def reveal(self, sealed: bytes, owner_id: int, kind: Kind = "endpoint") -> str:
         raise AssertionError
 
 
