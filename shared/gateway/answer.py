@@ -216,12 +216,13 @@ class Gateway:
         raise failure
 
     async def _target(self, route: Route, stop: Stop) -> Target:
+        patience = stop.endpoint.options.get("timeout_seconds")
         return Target(
             endpoint=stop.endpoint,
             model=stop.actual_model,
             api_key=await self._keys.reveal(stop.endpoint),
             headers=await self._keys.headers(route.virtual_model),
-            timeouts=self._timeouts,
+            timeouts=self._timeouts._replace(idle=patience, total=patience) if patience else self._timeouts,
             whole=route.virtual_model.disable_streaming,
         )
 

@@ -22,7 +22,6 @@ class Preset(NamedTuple):
     max_tokens_field: str | None = None
     null_content: bool = True
     stream_usage: bool = True
-    effort: bool = True
 
 
 PRESETS: Mapping[str, Preset] = {

@@ -36,7 +36,11 @@ def _keep_alive(value: Any) -> int | str | None:
 
 
 class Options(BaseModel):
+    """`timeout_seconds` is the patience with this endpoint, in place of `TIMEOUT`."""
+
     model_config = ConfigDict(extra="forbid")
+
+    timeout_seconds: Annotated[float, Field(strict=True, gt=0, le=86_400)] | None = None
 
 
 class HabitOptions(Options):
@@ -46,7 +50,6 @@ class HabitOptions(Options):
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
     null_content: Flag | None = None
     stream_usage: Flag | None = None
-    effort: Flag | None = None
 
 
 class OllamaOptions(HabitOptions):
