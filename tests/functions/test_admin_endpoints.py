@@ -361,11 +361,11 @@ async def test_changes_of_different_fields_at_once_are_all_kept(
     busy: httpx.AsyncClient, serial_store: ConfigStore
 ) -> None:
     stored = add_endpoint(serial_store)
-    changes = [{"priority": 5}, {"enabled": False}, {"name": "renamed"}, {"options": {"effort": False}}]
+    changes = [{"priority": 5}, {"enabled": False}, {"name": "renamed"}, {"options": {"stream_usage": False}}]
     answers = await asyncio.gather(*(busy.put(f"/endpoints/{stored.id}", json=change) for change in changes))
     assert [answer.status_code for answer in answers] == [200] * 4
     now = serial_store.get_endpoint(stored.id)
-    assert (now.priority, now.enabled, now.name, now.options) == (5, False, "renamed", {"effort": False})
+    assert (now.priority, now.enabled, now.name, now.options) == (5, False, "renamed", {"stream_usage": False})
     assert now.version == 5
 
 
