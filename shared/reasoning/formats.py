@@ -1,7 +1,8 @@
 """The formats of reasoning in an answer's text, as data.
 
-A format that is ordinary prose or markup somewhere (`Here is my thought process:`, `<answer>`) is off until a virtual
-model switches it on: no sentence of a real answer may be taken for a thought.
+No sentence of a real answer may be taken for a thought: an opening counts at the start of the answer, phrases count
+only with their closing phrase, and they and tags that users ask for themselves (`<answer>`) are off until a virtual
+model wants them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ class ReasoningFormat(NamedTuple):
 
     `anywhere`: special tokens, which count in the middle of an answer too; all others only at its start and right after
     other reasoning. `ends_before`: what ends it without being part of it. `drops`: markup around the answer.
-    `before_capital`: the opener is glued to the first word, which has a capital.
+    `before_capital`: the opener is glued to the first word, which has a capital. `proven`: a phrase that could begin an
+    answer, so that nothing is taken for reasoning, or said, before the closing phrase has come.
     """
 
     id: str
@@ -27,6 +29,7 @@ class ReasoningFormat(NamedTuple):
     drops: tuple[str, ...] = ()
     anywhere: bool = False
     before_capital: bool = False
+    proven: bool = False
     on: bool = True
 
 
@@ -52,9 +55,9 @@ REASONING_FORMATS: tuple[ReasoningFormat, ...] = (
     ),
     ReasoningFormat("pangu", "Pangu", ("[unused16]",), ("[unused17]",), anywhere=True),
     ReasoningFormat(
-        "inkling", "Inkling", ("<|content_thinking|>",), ("<|end_message|>",), anywhere=True, drops=("<|content_text|>",),
+        "inkling", "Inkling", ("<|content_thinking|>",), ("<|end_message|>",), drops=("<|content_text|>",), anywhere=True,
     ),
-    ReasoningFormat("thinking_token", "<|thinking|> … <|/thinking|>", ("<|thinking|>",), ("<|/thinking|>",), anywhere=True),
+    ReasoningFormat("thinking_token", "<|thinking|>", ("<|thinking|>",), ("<|/thinking|>",), anywhere=True),
     ReasoningFormat("thinking_line", "_Thinking:_ to the end of the line", ("_Thinking:_", "_Thinking:"), ("\n",)),
     ReasoningFormat(
         "harmony", "Harmony's analysis channel (gpt-oss)",
@@ -79,6 +82,7 @@ REASONING_FORMATS: tuple[ReasoningFormat, ...] = (
         ("assistantfinal", "assistantcommentary"),
         ends_before=("assistantcommentary to=", "assistantanalysis to=", "commentary to=functions."),
         before_capital=True,
+        proven=True,
     ),
     ReasoningFormat(
         "glm_box", "GLM-V's box around the answer", drops=("<|begin_of_box|>", "<|end_of_box|>"), anywhere=True,
@@ -86,14 +90,14 @@ REASONING_FORMATS: tuple[ReasoningFormat, ...] = (
     ReasoningFormat(
         "granite", "Granite 3.2: Here is my thought process: …",
         ("Here is my thought process:", "Here's my thought process:"),
-        ("Here is my response:", "Here's my response:"), on=False,
+        ("Here is my response:", "Here's my response:"), proven=True, on=False,
     ),
     ReasoningFormat(
         "apriel", "Apriel: Here are my reasoning steps: …", ("Here are my reasoning steps:",),
-        ("[BEGIN FINAL RESPONSE]",), drops=("[END FINAL RESPONSE]",), on=False,
+        ("[BEGIN FINAL RESPONSE]",), drops=("\n[END FINAL RESPONSE]", "[END FINAL RESPONSE]"), proven=True, on=False,
     ),
-    ReasoningFormat("answer_tag", "Hunyuan: <answer> around the answer", drops=("<answer>", "</answer>"), on=False),
-    ReasoningFormat("output_tag", "Reflection: <output> around the answer", drops=("<output>", "</output>"), on=False),
+    ReasoningFormat("answer_tag", "Hunyuan: <answer>", drops=("<answer>", "\n</answer>", "</answer>"), on=False),
+    ReasoningFormat("output_tag", "Reflection: <output>", drops=("<output>", "\n</output>", "</output>"), on=False),
 )  # fmt: skip
 
 

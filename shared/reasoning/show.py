@@ -8,7 +8,7 @@ from shared.chat.events import Batch, Event, Finished, Frame, ReasoningDelta, Te
 
 Mode: TypeAlias = Literal["field", "inline", "hidden"]
 
-BEFORE, AFTER = "<think>\n", "\n</think>\n\n"
+BETWEEN = "\n\n"  # of reasoning and answer, when both are text
 MAX_KEPT = 1 << 20  # characters of reasoning kept for an answer that never comes
 
 
@@ -28,9 +28,7 @@ class ShowReasoning:
         return [frame for frame in map(self._frame, batch) if frame.events or frame.native]
 
     def finish(self) -> Batch:
-        rest = tuple(TextDelta(AFTER, choice) for choice in sorted(self._inside))
-        self._inside.clear()
-        return [Frame(rest)] if rest else []
+        return []
 
     def _frame(self, frame: Frame) -> Frame:
         events: list[Event] = []
@@ -43,7 +41,7 @@ class ShowReasoning:
                 shown = []
             elif kind is TextDelta or kind is ToolCallStarted:
                 self._answered.add(event.choice)  # type: ignore[union-attr]
-                shown = [*self._close(event.choice), event]  # type: ignore[union-attr]
+                shown = [*self._close(event), event]  # type: ignore[arg-type]
             elif kind is Finished:
                 shown = [*self._last(event), event]  # type: ignore[arg-type]
             else:
@@ -61,20 +59,18 @@ class ShowReasoning:
             return []
         if self._mode == "field" or not event.text:
             return [event]
-        if choice in self._inside:
-            return [TextDelta(event.text, choice)]
         self._inside.add(choice)
-        return [TextDelta(BEFORE, choice), TextDelta(event.text, choice)]
+        return [TextDelta(event.text, choice)]
 
-    def _close(self, choice: int) -> list[Event]:
-        if choice not in self._inside:
+    def _close(self, event: TextDelta | ToolCallStarted) -> list[Event]:
+        """What stands between reasoning in the text and the answer."""
+        if event.choice not in self._inside:
             return []
-        self._inside.discard(choice)
-        return [TextDelta(AFTER, choice)]
+        self._inside.discard(event.choice)
+        return [TextDelta(BETWEEN, event.choice)] if type(event) is TextDelta else []
 
     def _last(self, event: Finished) -> list[Event]:
-        closing = self._close(event.choice)
         kept = self._kept.pop(event.choice, None)
         if kept and event.choice not in self._answered and event.reason == "stop" and self._mode != "inline":
-            return [*closing, TextDelta("".join(kept), event.choice)]
-        return closing
+            return [TextDelta("".join(kept), event.choice)]
+        return []

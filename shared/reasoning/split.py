@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 from shared.chat.events import Batch, Event, Finished, Frame, ReasoningDelta, TextDelta
@@ -10,6 +9,9 @@ from shared.markers import Markers
 from shared.reasoning.formats import ReasoningFormat, formats_of
 
 MAX_LEAD = 256  # white space before the answer that is waited through
+MAX_PROOF = 1 << 18  # characters in which a phrase that opened reasoning must be closed
+FENCE = "```"
+PROMPTED = "prompted"
 
 
 class Splitting:
@@ -18,18 +20,31 @@ class Splitting:
     def __init__(self, formats: tuple[ReasoningFormat, ...]) -> None:
         self.openers = tuple((opener, row) for row in formats for opener in row.openers)
         self.anywhere = {opener: row for opener, row in self.openers if row.anywhere}
-        self.drops = frozenset(drop for row in formats for drop in row.drops)
-        self.in_answer = Markers((*self.anywhere, *self.drops)) if self.anywhere or self.drops else None
-        self._by_row = {row.id: Markers((*row.closers, *row.ends_before)) for row in formats if row.closers}
-        self.prompted = ReasoningFormat(
-            "prompted",
-            "opened by the prompt",
-            closers=tuple(close for row in formats if row.openers for close in row.closers if close != "\n"),
+        self.tags = tuple(opener for opener, row in self.openers if not row.before_capital and not row.proven)
+        drops = {drop for row in formats if row.anywhere for drop in row.drops}
+        self._answer = frozenset((*self.anywhere, *drops))
+        self._wrapping = frozenset(
+            drop for row in formats if not row.openers and not row.anywhere for drop in row.drops
         )
-        self._by_row["prompted"] = Markers(self.prompted.closers or ("</think>",))
+        closers = {closer for row in formats if not row.proven for closer in row.closers} - {"\n"}
+        self.prompted = ReasoningFormat(
+            PROMPTED, "opened by the prompt", closers=tuple(sorted(closers)) or ("</think>",)
+        )
+        self._closers = {
+            row.id: Markers((*row.closers, *row.ends_before)) for row in (*formats, self.prompted) if row.closers
+        }
+        self._answers: dict[str, Markers | None] = {"": Markers(self._answer) if self._answer else None}
 
     def closers(self, row: ReasoningFormat) -> Markers:
-        return self._by_row[row.id]
+        return self._closers[row.id]
+
+    def answer(self, last: ReasoningFormat | None) -> Markers | None:
+        """What counts in an answer; after reasoning, that also comes back at the start of a line."""
+        key = last.id if last else ""
+        if key not in self._answers and last:
+            again = [] if last.anywhere or last.before_capital or last.proven else [*last.openers, FENCE]
+            self._answers[key] = Markers((*self._answer, *self._wrapping, *last.drops, *again, FENCE))
+        return self._answers[key]
 
 
 @lru_cache(maxsize=64)
@@ -44,85 +59,89 @@ class Splitter:
         self._formats = formats
         self._choice = choice
         self._text = ""
-        self._row: ReasoningFormat | None = None
+        self._scanned = 0
+        self._row: ReasoningFormat | None = None  # the reasoning we are in
+        self._last: ReasoningFormat | None = None  # and the last that was closed
         self._starting = True
-        self._stripping = False  # newlines at the edge of reasoning or answer are not part of it
-        self._newlines = ""
-        self._before = ""
-        self._out: list[Event] = []
+        self._stripping = ""  # white space that is not part of what begins here
+        self._space = ""  # white space that may end the reasoning
+        self._before = "\n"  # the last character said
+        self._fenced = False
+        self._thought = False
+        self._opener = ""  # of a phrase that must prove itself
         self._prompted = starts_in_reasoning
-        if starts_in_reasoning:
-            self._row = formats.prompted
-            self._stripping = True
-        self._markers: Markers | None = formats.closers(self._row) if self._row else formats.in_answer
+        self._out: list[Event] = []
+        self._markers = formats.answer(None)
         self._state = self._markers.root if self._markers else None
+        if starts_in_reasoning:
+            self._enter(formats.prompted)
 
     @property
     def plain(self) -> bool:
         """Whether text passes and nothing is held back."""
-        return not (self._starting or self._row or self._text or self._stripping)
+        return not (self._starting or self._row or self._text)
 
     def feed(self, text: str) -> list[Event]:
-        if not text:
-            return []
-        return self._take(text, ended=False)
+        return self._take(text, ended=False) if text else []
 
     def finish(self) -> list[Event]:
         return self._take("", ended=True)
 
     def _take(self, text: str, *, ended: bool) -> list[Event]:
-        scanned = len(self._text)
         self._text += text
-        while True:
-            if self._starting and not self._start(ended):
-                break
-            if self._starting:
-                scanned = 0
-                continue
+        while not self._starting or self._start(ended):
             if self._markers is None or self._state is None:
                 self._say(self._text)
                 self._text = ""
                 break
-            index, state = self._markers.find(self._text, scanned, self._state)
-            if index > scanned and state.hits and self._hit(state.hits, index):
-                scanned = 0
-                continue
-            moved, scanned, self._state = index > scanned, index, state
+            index, state = self._markers.find(self._text, self._scanned, self._state)
+            moved = index > self._scanned
+            self._scanned, self._state = index, state
             if moved and state.hits:
+                self._hit(state.hits[0], index, ended=ended)
                 continue
-            keep = 0 if ended else state.depth
-            self._say(self._text[: len(self._text) - keep])
-            self._text = self._text[len(self._text) - keep :]
+            self._rest(0 if ended else state.depth, ended=ended)
             break
-        if ended and self._row is not None and self._newlines:
-            self._out.append(ReasoningDelta(self._newlines, self._choice))
-            self._newlines = ""
+        if ended and self._row and self._space:
+            self._out.append(ReasoningDelta(self._space, self._choice))
+            self._space = ""
         out, self._out = self._out, []
         return out
+
+    def _rest(self, keep: int, *, ended: bool) -> None:
+        """Say all but the last `keep` characters; nothing while a phrase must prove itself."""
+        if self._row and self._row.proven:
+            if not ended and len(self._text) <= MAX_PROOF:
+                return
+            self._row = None
+            self._before, self._markers = "", self._formats.answer(None)
+            self._text, keep = self._opener + self._text, 0
+            self._state = self._markers.root if self._markers else None
+        self._say(self._text[: len(self._text) - keep])
+        self._text = self._text[len(self._text) - keep :]
+        self._scanned = keep
 
     def _start(self, ended: bool) -> bool:
         """Look for an opening at the start of the text; False when more of it is needed."""
         if self._stripping:
-            self._text = self._text.lstrip("\r\n")
+            self._text = self._text.lstrip(self._stripping)
         said = self._text.lstrip()
         if not said and len(self._text) <= MAX_LEAD and not ended:
             return False
         if self._row is None:
-            verdict = self._opening(said, ended)
-            if verdict is None:
+            if self._opening(said, ended) is None:
                 return False
-        elif self._prompted and self._row.id == "prompted":
-            again = [opener for opener, row in self._formats.openers if not row.before_capital]
-            if any(opener.startswith(said) and opener != said for opener in again) and said and not ended:
+        elif self._prompted:
+            if said and not ended and any(opener.startswith(said) and opener != said for opener in self._formats.tags):
                 return False
-            opener = next((opener for opener in sorted(again, key=len, reverse=True) if said.startswith(opener)), "")
-            if opener:
-                self._text = said[len(opener) :]
+            again = [opener for opener in self._formats.tags if said.startswith(opener)]
+            self._text = said[len(max(again, key=len)) :] if again else self._text
             self._prompted = False
         self._starting = False
+        self._scanned = 0
         self._state = self._markers.root if self._markers else None
         if self._row is None:
-            self._stripping = False
+            self._stripping = ""
         return True
 
     def _opening(self, said: str, ended: bool) -> bool | None:
@@ -139,44 +158,57 @@ class Splitter:
                 return None
         if found is None:
             return False
+        self._opener = self._text[: len(self._text) - len(said)] + found[0]
         self._text = said[len(found[0]) :]
         self._enter(found[1])
         return True
 
     def _enter(self, row: ReasoningFormat) -> None:
         self._row = row
-        self._stripping = True
+        self._stripping = " \t\r\n"
         self._markers = self._formats.closers(row)
-        self._state = self._markers.root
+        self._state, self._scanned = self._markers.root, 0
 
-    def _hit(self, hits: Iterable[str], index: int) -> bool:
-        """A marker ends at `index`; whether it meant something here."""
-        hit = max(hits, key=len)
-        start = index - len(hit)
+    def _hit(self, marker: str, index: int, *, ended: bool) -> None:
+        """A marker ends at `index`."""
+        start = index - len(marker)
+        before = self._text[start - 1 : start] if start else self._before
         if self._row is None:
-            if self._text[start - 1 : start] == "`" or (start == 0 and self._before == "`"):
-                return False
+            if marker == FENCE:
+                self._fenced = not self._fenced
+                return
+            row = self._formats.anywhere.get(marker)
+            again = row is None and self._last is not None and marker in self._last.openers
+            if before == "`" or self._fenced or (again and before != "\n"):
+                return
             self._say(self._text[:start])
-            self._text = self._text[index:]
-            if hit in self._formats.anywhere:
-                self._enter(self._formats.anywhere[hit])
-            elif self._markers:
-                self._state = self._markers.root
-            return True
-        if hit in self._row.ends_before:
+            self._text, self._scanned = self._text[index:], 0
+            self._state = self._markers.root if self._markers else None
+            if row or (again and self._last):
+                self._enter(row or self._last)  # type: ignore[arg-type]  # one of them is set
+            elif self._last and not marker.startswith(("</", "\n")):
+                self._starting, self._stripping = True, "\r\n"
+            return
+        if before == "`":
+            return
+        if marker in self._row.ends_before:
             index = start
-        elif self._row.ends_before and any(end.startswith(hit) for end in self._row.ends_before):
-            rest = self._text[start:]
-            if any(end.startswith(rest) for end in self._row.ends_before if len(end) > len(rest)):
-                return False
+        elif self._grows(marker, self._text[start:], ended=ended):
+            return
+        proven = self._row.proven
         self._say(self._text[:start])
-        self._newlines = ""
-        self._row = None
-        self._stripping = self._starting = True
-        self._text = self._text[index:]
-        self._markers = self._formats.in_answer
+        self._space = ""
+        self._last, self._row = self._row, None
+        self._starting, self._stripping = True, " \t\r\n" if proven else "\r\n"
+        self._text, self._scanned = self._text[index:], 0
+        self._before, self._fenced = "\n", False
+        self._markers = self._formats.answer(self._last)
         self._out.append(TextDelta("", self._choice))
-        return True
+
+    def _grows(self, marker: str, rest: str, *, ended: bool) -> bool:
+        """Whether a longer ending may stand where `marker` does."""
+        longer = [end for end in self._row.ends_before if end.startswith(marker)] if self._row else []
+        return any(rest.startswith(end) or (not ended and end.startswith(rest)) for end in longer)
 
     def _say(self, text: str) -> None:
         if self._row is None:
@@ -184,13 +216,19 @@ class Splitter:
                 self._before = text[-1]
                 self._out.append(TextDelta(text, self._choice))
             return
+        if text:
+            self._before = text[-1]
         if self._stripping:
-            text = text.lstrip("\r\n")
-            self._stripping = not text
-        text = self._newlines + text
-        bare = text.rstrip("\r\n")
-        self._newlines = text[len(bare) :]
+            text = text.lstrip(self._stripping)
+            if not text:
+                return
+            self._stripping = ""
+            self._space = "\n\n" if self._thought else ""
+        text = self._space + text
+        bare = text.rstrip()
+        self._space = text[len(bare) :]
         if bare:
+            self._thought = True
             self._out.append(ReasoningDelta(bare, self._choice))
 
 
@@ -222,12 +260,12 @@ class SplitReasoning:
                 else:
                     events += said
                     changed = True
-            elif type(event) is ReasoningDelta or type(event) is not Finished:
-                events.append(event)
-            else:
+            elif type(event) is Finished:
                 held = self._splitter(event.choice).finish()
                 changed = changed or bool(held)
                 events += [*held, event]
+            else:
+                events.append(event)
         return Frame(tuple(events)) if changed else frame
 
     def _splitter(self, choice: int) -> Splitter:

@@ -70,6 +70,15 @@ class Arguments:
         elif key not in self._given:
             self._write(key, self.tool.read(key, text))
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has been written yet."""
+        return not self._given
+
+    def forget(self) -> None:
+        """What had no place was no argument."""
+        self._stray.clear()
+
     def finish(self) -> None:
         """Everything was read: place what had no place, add what is demanded, close the object."""
         places = self.tool.places(self._given, self._stray)

@@ -19,6 +19,31 @@ class Cut(Exception):
     """The call broke off before its arguments were complete."""
 
 
+class Draft:
+    """Calls that go out together once their candidate has proved itself."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, str]] = []
+        self._name = ""
+        self._parts: list[str] = []
+
+    def start(self, name: str) -> None:
+        self._name = name
+        self._parts = []
+
+    def write(self, arguments: str) -> None:
+        self._parts.append(arguments)
+
+    def end(self) -> None:
+        self.done.append((self._name, "".join(self._parts)))
+
+    def hand_on(self, calls: Calls) -> None:
+        for name, arguments in self.done:
+            calls.start(name)
+            calls.write(arguments)
+            calls.end()
+
+
 @dataclass(slots=True)
 class Candidate:
     """One place in the text that may hold calls."""
@@ -29,12 +54,15 @@ class Candidate:
     calls: Calls
     format: Format
     opener: str
+    at_start: bool = False  # nothing has been said before it
     cut_short: bool = False  # the text ends because a limit was reached
     structure: tuple[str, ...] = field(default=())  # markup that only this call's own names make
+    fenced: bool = False  # the calls stand in a fence inside their markup
+    meant: Declared | None = None  # the tool that was named already, which the call's object must name too
 
     def resolve(self, written: str) -> Declared:
         tool = self.tools.resolve(written)
-        if tool is None:
+        if tool is None or (self.meant is not None and tool is not self.meant):
             raise NoCall
         return tool
 

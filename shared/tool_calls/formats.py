@@ -33,13 +33,16 @@ class Format(NamedTuple):
     opens_with_name: Literal["", "tag", "line"] = ""
 
 
-NAMESPACES = ("", "antml:", "｜DSML｜", "atem:", "steptml:")
+NAMESPACES = ("", "antml:", "｜DSML｜", "｜", "atem:", "steptml:")
 """What stands before the tag names of Anthropic's prompt format when other models, or leaks, write it."""
+
+
+MINIMAX = "]<]minimax[>["  # before every tag of MiniMax-M3
 
 
 def spaced(bracket: str, rest: str) -> tuple[str, ...]:
     """The same tag in every namespace, MiniMax-M3's brackets among them."""
-    return (*(bracket + space + rest for space in NAMESPACES), "]<]minimax[>[" + bracket + rest)
+    return (*(bracket + space + rest for space in NAMESPACES), MINIMAX + bracket + rest)
 
 
 END_TOKENS = (
@@ -63,11 +66,11 @@ FORMATS: tuple[Format, ...] = (
         '<function_calls>\n<invoke name="T">\n<parameter name="k">v</parameter>\n</invoke>\n</function_calls>',
         openers=(
             *spaced("<", "function_calls>"), "<minimax:tool_call>", "<｜DSML｜tool_calls>", "<dots_function_call>",
-            "]<]minimax[>[<tool_call>",
+            MINIMAX + "<tool_call>",
         ),
         closers=(
             *spaced("</", "function_calls>"), "</minimax:tool_call>", "</｜DSML｜tool_calls>", "</dots_function_call>",
-            "]<]minimax[>[</tool_call>",
+            MINIMAX + "</tool_call>",
         ),
     ),
     Format(
@@ -90,10 +93,11 @@ FORMATS: tuple[Format, ...] = (
         '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>T<｜tool▁sep｜>{"k": "v"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
         openers=(
             "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<|tool_calls_begin|>", "<|tool_calls▁begin|>",
-            "<|tool▁calls▁begin|>", "<|tool▁call▁begin|>",
+            "<|tool▁calls▁begin|>", "<|tool▁call▁begin|>", "<｜tool_calls_begin｜>", "<｜tool_call_begin｜>",
         ),
         closers=(
             "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>", "<|tool_calls_end|>", "<|tool▁call▁end|>", "<|tool▁calls▁end|>",
+            "<｜tool_call_end｜>", "<｜tool_calls_end｜>",
         ),
     ),
     Format(
@@ -132,10 +136,10 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "qwen_agent", "Qwen-Agent: ✿FUNCTION✿", "named", '✿FUNCTION✿: T\n✿ARGS✿: {"k": "v"}\n✿RESULT✿',
-        openers=("✿FUNCTION✿:", "✿FUNCTION✿"), closers=("✿RETURN✿:", "✿RETURN✿"),
+        openers=("✿FUNCTION✿",), closers=("✿RETURN✿:", "✿RETURN✿"),
     ),
     Format(
-        "functionary", "Functionary v3.2: >>>T", "named", '>>>T\n{"k": "v"}', openers=(">>>",), where="line",
+        "functionary", "Functionary v3.2: >>>T", "functionary", '>>>T\n{"k": "v"}', openers=(">>>",), where="line",
         strong=False,
     ),
     Format(
@@ -190,7 +194,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "python_line", "A Python call on a line of its own", "python_line", "T(k='v')",
-        where="line", strong=False, on=False, opens_with_name="line",
+        openers=("print(",), where="line", strong=False, on=False, opens_with_name="line",
     ),
     Format(
         "fence", "A Markdown fence that holds nothing but calls", "fence",

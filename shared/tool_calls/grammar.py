@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from shared.markers import Markers
+from shared.tool_calls.aliases import TOOL_NAMES
 from shared.tool_calls.formats import END_TOKENS, FORMATS, Format, spaced
 
 PARAMETER_TAGS = (
@@ -42,10 +43,20 @@ class Grammar:
         """What opens a call, the openers made of the tools' names included."""
         found = dict(self.by_opener)
         for row in self.opens_with_name:
-            for name in names:
-                opener = f"<{name}>" if row.opens_with_name == "tag" else name
-                found[opener] = (*found.get(opener, ()), row)
+            for name in (*names, *_other_names(names)):
+                for opener in tag_openers(name) if row.opens_with_name == "tag" else (name,):
+                    found[opener] = (*found.get(opener, ()), row)
         return found
+
+
+def _other_names(names: frozenset[str]) -> list[str]:
+    return [name for name, meant in TOOL_NAMES.items() if name not in names and names.intersection(meant)]
+
+
+def tag_openers(name: str) -> tuple[str, ...]:
+    """`<name>`, as models write it: with a space behind an underscore, or escaped."""
+    cuts = [index + 1 for index, character in enumerate(name) if character == "_"]
+    return (f"<{name}>", *(f"<{name[:cut]} {name[cut:]}>" for cut in cuts), f"&lt;{name}&gt;")
 
 
 def _known(formats: Iterable[Format], *, closers: bool) -> tuple[str, ...]:
@@ -56,7 +67,7 @@ def _known(formats: Iterable[Format], *, closers: bool) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _markers(grammar: Grammar, names: frozenset[str]) -> Markers:
-    return Markers((*grammar.named(names), "\n", "`", "~~~"))
+    return Markers((*(grammar.named(names).keys() - {"```"}), "\n", "`", "~~~"))
 
 
 @lru_cache(maxsize=64)

@@ -144,8 +144,8 @@ def _escape(source: Source, sign: str, emit: Callable[[str], object]) -> Reading
 def raw_value(source: Source, place: Place, limit: int | None = None) -> Reading[str | None]:
     """Read one value whole, as it was written; None when it was cut off or cannot be one.
 
-    A closing tag in the middle of it ends it: the brackets that are missing are then supplied, because the model went on
-    and so had nothing more to say in them.
+    A closing tag in the middle of it ends it: the brackets that are missing are then supplied, because the model went
+    on and so had nothing more to say in them.
     """
     character = yield from blank(source)
     if not character:
@@ -201,8 +201,9 @@ def raw_value(source: Source, place: Place, limit: int | None = None) -> Reading
             if len(closers) > MAX_DEPTH:
                 return None
         elif character != "<":
-            if character not in closers:
-                return None
+            if character not in closers:  # it closes what is around the value: the value's own brackets are missing
+                source.position -= 1
+                return "".join(parts[:-1]) + "".join(reversed(closers))
             while (missing := closers.pop()) != character:
                 parts.insert(-1, missing)
             if not closers:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Generator
 
 from shared.chat.events import Event, FinishReason, TextDelta, ToolCallDelta, ToolCallStarted
-from shared.tool_calls.candidate import Candidate, Cut, NoCall
+from shared.tool_calls.candidate import Candidate, Cut, Draft, NoCall
 from shared.tool_calls.formats import Format
 from shared.tool_calls.grammar import Grammar, grammar_of
 from shared.tool_calls.readers import READERS
@@ -26,31 +26,13 @@ MAX_SCANNED = 8 << 20  # characters of one answer that are looked at; the rest p
 MAX_WASTED = 1 << 20  # characters read by candidates that were no calls; keeps hostile text linear
 MAX_FENCE = 1 << 20
 MAX_RUN = 64
+CODE = ("`", "~~~")  # what begins or ends code
 CALL_FENCES = frozenset(("tool_call", "tool_calls", "tool_code", "tool_use", "function_call", "tool"))
 JSON_FENCES = frozenset(("json", "xml", "", "jsonc", "json5"))
 
 
 def new_id() -> str:
     return f"call_{secrets.token_hex(12)}"
-
-
-class Draft:
-    """Calls that go out together once their candidate has proved itself."""
-
-    def __init__(self) -> None:
-        self.done: list[tuple[str, str]] = []
-        self._name = ""
-        self._parts: list[str] = []
-
-    def start(self, name: str) -> None:
-        self._name = name
-        self._parts = []
-
-    def write(self, arguments: str) -> None:
-        self._parts.append(arguments)
-
-    def end(self) -> None:
-        self.done.append((self._name, "".join(self._parts)))
 
 
 class Machine:
@@ -89,6 +71,7 @@ class Machine:
         self._reader: Generator[None, None, None] | None = None
         self._next: list[Format | None] = []  # what else may begin where the candidate did; None: plain backticks
         self._opener = ""
+        self._candidate: Candidate | None = None
         self._draft: Draft | None = None
         self._open = False  # a call is being streamed
         self._trailing = False
@@ -97,6 +80,8 @@ class Machine:
         self._cut_short = False
         self._budget = MAX_SCANNED
         self._wasted = 0
+        self._tried: set[str] = set()  # the openers that came to nothing where the text stands
+        self._at_start = True
         self._line_blank = True
         self._quoted = False
         self._code = 0  # the length of the run of backticks that an inline code span began with
@@ -115,6 +100,7 @@ class Machine:
         if self._budget <= 0:
             return [TextDelta(text, self._choice)] if text else []
         self._budget -= len(text)
+        self._scanned -= self._source.position
         self._source.append(text)
         self._run()
         if self._budget <= 0 and self._reader is None:
@@ -124,6 +110,8 @@ class Machine:
     def finish(self, reason: FinishReason = "stop") -> list[Event]:
         """No more text: what was held back."""
         self._cut_short = reason == "length"
+        if self._candidate:
+            self._candidate.cut_short = self._cut_short
         self._source.ended = True
         self._run()
         if self._waiting_text and not self._cut_short:
@@ -148,7 +136,7 @@ class Machine:
                 self._succeed()
             except (NoCall, Cut):
                 self._fail()
-            except Exception:  # noqa: BLE001 (the outermost handler of readers: their bug must not cost the answer)
+            except Exception:
                 self.faults += 1
                 log.exception("reader failed: %s", self._opener.strip())
                 self._fail()
@@ -169,7 +157,6 @@ class Machine:
         if end > source.position:
             self._say(source.text[source.position : end])
             source.position = end
-        self._scanned = self._state.depth if not source.ended else 0
         return False
 
     def _begins(self, marker: str, start: int) -> bool:
@@ -178,20 +165,33 @@ class Machine:
         if marker == "\n":
             self._say(source.text[source.position : start + 1])
             source.position = start + 1
-            self._line_blank, self._quoted, self._code = True, False, 0
+            if self._line_blank:
+                self._code = 0  # a code span ends with its paragraph at the latest
+            self._line_blank, self._quoted = True, False
             return False
+        before = source.text[source.position : start]
+        if not before and marker in self._tried:
+            return False
+        on_line = self._line_blank and (not before or before.isspace())
+        quoted = self._quoted or (self._line_blank and before.lstrip().startswith(">"))
+        in_code = bool(self._fence or self._code) or quoted
         formats: list[Format | None] = []
-        if start > source.position:
-            self._say(source.text[source.position : start])
-            source.position = start
-        if not (self._fence or self._code or self._quoted) and self.calls + len(self._waiting) < MAX_CALLS:
-            formats += (row for row in self._openers.get(marker, ()) if row.where == "anywhere" or self._line_blank)
-        if marker in ("`", "~~~"):
-            if marker == "`" and self._line_blank:
-                formats = [row for row in self._openers.get("```", ()) if not (self._fence or self._quoted)]
+        if not in_code and self.calls + len(self._waiting) < MAX_CALLS:
+            formats += (
+                row
+                for row in self._openers.get("```" if marker == "`" else marker, ())
+                if row.where == "anywhere" or on_line
+            )
+        if marker in CODE:
+            if marker != "`" or in_code or not on_line:
+                formats = []
             formats.append(None)
         if not formats:
             return False
+        if before:
+            self._say(before)
+            source.position = start
+        self._tried.add(marker)
         self._opener = marker
         self._next = formats
         self._try_next()
@@ -199,6 +199,8 @@ class Machine:
 
     def _say(self, text: str) -> None:
         """Text for the client; it has no newline but at its end."""
+        self._tried.clear()
+        self._at_start = False
         if self._line_blank and (said := text.lstrip(SPACE)):
             self._line_blank = False
             self._quoted = said[0] == ">"
@@ -217,12 +219,15 @@ class Machine:
         source = self._source
         source.hold()
         self._state, self._scanned = self._markers.root, 0
+        self._candidate = None
         if row is None:
             self._draft = None
             self._reader = self._ticks()
             return
         self._draft = None if row.strong and not self._parked else Draft()
-        candidate = Candidate(source, self._tools, self._grammar, self._draft or self, row, self._opener)
+        self._candidate = candidate = Candidate(
+            source, self._tools, self._grammar, self._draft or self, row, self._opener, self._at_start, self._cut_short
+        )
         self._reader = self._fenced(candidate) if row.reader == "fence" else self._read(candidate)
 
     def _read(self, candidate: Candidate) -> Reading[None]:
@@ -234,35 +239,43 @@ class Machine:
         """The reader is through: its text is swallowed, its calls go out."""
         source = self._source
         self._reader = None
-        if self._opener in ("`", "~~~") and not self._draft:
+        if self._opener in CODE and not self._draft and not self._trailing:
             self._say(source.held())
             source.let_go()
             self._resume()
             return
         if self._draft is not None:
             self._settle(self._draft)
+        self._tried.clear()
         if self._trailing:
             self._trailing = False
             source.let_go()
             self._line_blank, self._quoted = True, False
             self._resume()
-        elif self._parked:
-            self._resume()
         else:
             source.hold()
             self._trailing = True
             self._draft = None
-            row = self._grammar.formats[0]
-            self._reader = trailer(Candidate(source, self._tools, self._grammar, self, row, self._opener))
+            markup = (
+                (*self._grammar.trailers, "```")
+                if self._candidate and self._candidate.fenced
+                else self._grammar.trailers
+            )
+            self._reader = trailer(source, markup, self._checkpoint)
 
     def _settle(self, draft: Draft) -> None:
         if self._parked:
             self._waiting += draft.done
             self._waiting_text += self._source.held()
-            self._source.let_go()
         else:
             self._emit_calls(draft.done)
         self._draft = None
+
+    def _checkpoint(self) -> None:
+        """What trails a call is certain up to here."""
+        if self._parked:
+            self._waiting_text += self._source.held()
+        self._source.hold()
 
     def _resume(self) -> None:
         self._state, self._scanned = self._markers.root, self._source.position
@@ -286,10 +299,7 @@ class Machine:
         elif self._next:
             self._try_next()
         else:
-            start = source.position
             source.let_go()
-            self._say(source.text[start : start + 1])
-            source.position = start + 1
             self._resume()
         if self._wasted > MAX_WASTED:
             self._give_up()
@@ -330,9 +340,9 @@ class Machine:
             if not (yield from source.take("```")) or (yield from source.peek()) == "`":
                 raise NoCall
             language = yield from self._line(64)
-            if language.strip().lower() not in CALL_FENCES | JSON_FENCES | {"python"}:
+            if language.strip().lower() not in CALL_FENCES | JSON_FENCES:
                 raise NoCall
-            inside = yield from self._fence_inside()
+            inside = yield from self._fence_inside(candidate)
             calls = self._calls_of(inside)
             if not calls:
                 raise NoCall
@@ -361,25 +371,34 @@ class Machine:
         source.position += 1
         return "".join(parts)
 
-    def _fence_inside(self) -> Reading[str]:
+    def _fence_inside(self, candidate: Candidate) -> Reading[str]:
         """The text up to the closing backticks, which are read too."""
         source = self._source
         parts: list[str] = []
         length = 0
         while True:
             found = source.text.find("```", source.position)
-            end = found if found >= 0 else max(source.position, len(source.text) - 2)
+            end = found if found >= 0 else max(source.position, len(source.text) - (0 if source.ended else 2))
             parts.append(source.text[source.position : end])
             length += end - source.position
             source.position = end
             if length > MAX_FENCE:
                 raise NoCall
-            if found >= 0:
-                source.position += 3
+            if found < 0:
+                if source.ended and not candidate.cut_short:
+                    return "".join(parts)
+                if source.ended:
+                    raise NoCall
+                yield
+                continue
+            ahead = yield from source.ahead(4)
+            source.position += 3
+            before = parts[-1] or "".join(parts[-8:])
+            if ahead[3:] in ("", *SPACE, "<") and (
+                before.rstrip(" \t")[-1:] in ("", "\n") or before.rstrip()[-1:] in "}])>"
+            ):
                 return "".join(parts)
-            if source.ended:
-                raise NoCall
-            yield
+            parts.append("```")
 
     def _calls_of(self, text: str) -> list[tuple[str, str]]:
         """The calls of a text that holds nothing else."""

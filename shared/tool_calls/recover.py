@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from shared.chat.events import Batch, Event, Finished, Frame, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from shared.chat.request import ResponseFormat, Tool, ToolChoice
@@ -78,7 +79,7 @@ _OURS = frozenset((TextDelta, ReasoningDelta, ToolCallStarted, ToolCallDelta, Fi
 class _Choice:
     def __init__(self, tools: Toolbox, grammar: Grammar, index: int, make_id: Callable[[], str]) -> None:
         self._machine = Machine(tools, grammar, choice=index, make_id=make_id)
-        self._new_thoughts = lambda: Machine(tools, grammar, choice=index, parked=True, make_id=make_id)
+        self._new_thoughts = partial(Machine, tools, grammar, choice=index, parked=True, make_id=make_id)
         self._thoughts: Machine | None = None
         self._native = False
         self._over = False

@@ -102,6 +102,10 @@ class Declared:
             value = text
         return self.fit(key, value)
 
+    def takes(self, given: Any) -> bool:
+        """Whether exactly these arguments could be meant for this tool."""
+        return isinstance(given, dict) and given.keys() <= self.properties.keys() and set(self.required) <= given.keys()
+
     def only_text(self) -> str | None:
         """The one parameter that a bare text can mean."""
         if len(self.required) == 1 and "string" in self._types(self.properties.get(self.required[0], {})):
@@ -194,7 +198,8 @@ class Declared:
     def _fit_branch(self, branches: list[Any], value: Any, depth: int) -> Any:
         if any(self._accepts(branch, value) for branch in branches):
             return value
-        for branch in branches:
+        alike = [branch for branch in branches if any(_is(value, name) for name in self._types(branch))]
+        for branch in (*alike, *branches):
             fitted = self._fit(branch, value, depth + 1)
             if self._accepts(branch, fitted):
                 return fitted
@@ -283,6 +288,9 @@ class Toolbox:
 
     def __bool__(self) -> bool:
         return bool(self._tools)
+
+    def all(self) -> list[Declared]:
+        return [tool for name in self._tools if (tool := self.resolve(name))]
 
     @property
     def names(self) -> frozenset[str]:

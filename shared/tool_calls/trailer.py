@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shared.tool_calls.candidate import Candidate
+from collections.abc import Callable
+
 from shared.tool_calls.source import LOOKAHEAD, SPACE, Reading, Source
 
 RESULTS = {
@@ -10,27 +11,29 @@ RESULTS = {
     "<tool_result>": "</tool_result>",
     "<function_results>": "</function_results>",
 }
+OPENINGS = ("<tool_call>", "<tool_calls>", "[TOOL_CALLS]", "[TOOL_CALL]")
 INVENTED = ("Observation:", "✿RESULT✿")
 """The model goes on to play the tool: nothing it says from here on was meant for the client."""
 
 
-def trailer(candidate: Candidate) -> Reading[None]:
-    """Read up to the next thing that is said; each piece is let go as soon as it is certain."""
-    source = candidate.source
+def trailer(source: Source, markup: tuple[str, ...], certain: Callable[[], None]) -> Reading[None]:
+    """Read up to the next thing that is said; `certain` is told whenever what was read is swallowed for good."""
     while True:
         character = yield from source.skip_space()
-        source.hold()
+        certain()
         if not character:
             return
-        if (yield from source.take_any(candidate.grammar.trailers)):
+        if (yield from source.take_any(markup)):
             continue
-        if character in "]}" and (yield from _stray(source, candidate.grammar.trailers)):
+        if character in "]}" and (yield from _stray(source, markup)):
             continue
         if character == "<" and (opener := (yield from source.take_any(RESULTS))):
-            yield from _through(source, RESULTS[opener])
+            yield from _through(source, RESULTS[opener], certain)
             continue
         if (yield from source.take_any(INVENTED)):
-            yield from _everything(source)
+            yield from _everything(source, certain)
+            continue
+        if character in "<[" and (yield from _opening_at_the_end(source)):
             continue
         if character in ";," and (yield from _before_another(source)):
             continue
@@ -55,6 +58,14 @@ def _stray(source: Source, closers: tuple[str, ...]) -> Reading[bool]:
     return False
 
 
+def _opening_at_the_end(source: Source) -> Reading[bool]:
+    """Read an opening tag that stands where the closing one should: nothing follows it."""
+    if (yield from source.take_any(OPENINGS)) and not (yield from source.skip_space()):
+        return True
+    source.rewind()
+    return False
+
+
 def _before_another(source: Source) -> Reading[bool]:
     """Read a separator, if another call's opening bracket is behind it."""
     for length in range(2, 16):
@@ -67,26 +78,26 @@ def _before_another(source: Source) -> Reading[bool]:
     return False
 
 
-def _through(source: Source, mark: str) -> Reading[None]:
+def _through(source: Source, mark: str, certain: Callable[[], None]) -> Reading[None]:
     while True:
         found = source.text.find(mark, source.position)
         if found >= 0:
             source.position = found + len(mark)
-            source.hold()
+            certain()
             return
         source.position = max(source.position, len(source.text) - len(mark) + 1)
         if source.ended:
             source.position = len(source.text)
-            source.hold()
+            certain()
             return
-        source.hold()
+        certain()
         yield
 
 
-def _everything(source: Source) -> Reading[None]:
+def _everything(source: Source, certain: Callable[[], None]) -> Reading[None]:
     while True:
         source.position = len(source.text)
-        source.hold()
+        certain()
         if source.ended:
             return
         yield

@@ -1,4 +1,4 @@
-"""The readers: each reads one candidate, and hands on its calls or raises NoCall (it was text) or Cut (it broke off)."""
+"""The readers: each reads one candidate and hands on its calls, or raises NoCall (it is text) or Cut (it broke off)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.tool_calls.readers.bare import bare_json
 from shared.tool_calls.readers.body import body
 from shared.tool_calls.readers.gemma import gemma
 from shared.tool_calls.readers.harmony import harmony
-from shared.tool_calls.readers.named import name_line, named
+from shared.tool_calls.readers.named import functionary, name_line, named
 from shared.tool_calls.readers.pythonic import python_line, pythonic
 from shared.tool_calls.readers.react import react
 from shared.tool_calls.readers.tags import tag, tag_per_tool
@@ -24,6 +24,7 @@ READERS: Mapping[str, Reader] = {
     "tag": tag,
     "tag_per_tool": tag_per_tool,
     "named": named,
+    "functionary": functionary,
     "name_line": name_line,
     "bare_json": bare_json,
     "pythonic": pythonic,

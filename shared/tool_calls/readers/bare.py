@@ -9,9 +9,13 @@ from shared.tool_calls.source import Reading
 
 def bare_json(candidate: Candidate) -> Reading[None]:
     yield from calls(candidate, strict=True)
-    character = yield from candidate.source.peek()
-    while character in (" ", "\t"):
-        candidate.source.position += 1
-        character = yield from candidate.source.peek()
+    yield from end_of_line(candidate)
+
+
+def end_of_line(candidate: Candidate) -> Reading[None]:
+    """Nothing but markup may follow on the line: what is talked about is no call."""
+    source = candidate.source
+    while (character := (yield from source.peek())) in (" ", "\t") and character:
+        source.position += 1
     if character and character not in "\n;,<`[":
         raise NoCall

@@ -19,7 +19,9 @@ def body(candidate: Candidate) -> Reading[None]:
     source.position += len(candidate.opener)
     while True:
         character = yield from source.skip_space()
-        if not (yield from source.take_any((*grammar.wrappers, *_INNER, *_FENCES))):
+        taken = yield from source.take_any((*grammar.wrappers, *_INNER, *_FENCES))
+        candidate.fenced = candidate.fenced or taken.startswith("```")
+        if not taken:
             break
     if character == "{":
         yield from json_calls.calls(candidate)
@@ -31,6 +33,8 @@ def body(candidate: Candidate) -> Reading[None]:
         yield from _own_tag(candidate)
     elif candidate.format.id in _ONE_CALL_A_LINE and not candidate.opener.startswith("<|action"):
         yield from call(candidate)
+        while (yield from source.skip_space()).isidentifier():
+            yield from call(candidate)
     else:
         yield from after_opener(candidate, closed=True)
 

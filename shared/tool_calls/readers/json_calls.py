@@ -194,6 +194,11 @@ def arguments(candidate: Candidate, writing: Arguments) -> Reading[None]:
         source.position += 1
         character = yield from blank(source)
         meant = writing.meant(written)
+        if written == "properties" and written not in tool.properties and not candidate.format.strong:
+            raise NoCall  # the tool is described, not called
+        if character == "{" and written in ARGUMENT_KEYS and writing.empty and tool.key(written) is None:
+            yield from _inner_arguments(candidate, writing)
+            return
         if character in ('"', "'") and meant and (tool.is_text(meant) or tool.is_open(meant)):
             fresh = writing.open_text(meant)
             if not (yield from string(source, "member", writing.more_text if fresh else _drop)):
@@ -210,6 +215,24 @@ def arguments(candidate: Candidate, writing: Arguments) -> Reading[None]:
             raise Cut from None
         writing.value(written, value)
     writing.finish()
+
+
+def _inner_arguments(candidate: Candidate, writing: Arguments) -> Reading[None]:
+    """`{"arguments": {…}}` where only the inner object was due; what is beside it says nothing."""
+    source = candidate.source
+    writing.forget()
+    yield from arguments(candidate, writing)
+    while (character := (yield from blank(source))) == ",":
+        source.position += 1
+        written = yield from key(source)
+        colon = yield from blank(source)
+        if written is None or colon not in (":", "="):
+            return
+        source.position += 1
+        if (yield from raw_value(source, "member", MAX_WHOLE)) is None:
+            return
+    if character == "}":
+        source.position += 1
 
 
 def _drop(piece: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from shared.tool_calls.candidate import Candidate, NoCall
 from shared.tool_calls.lexer import raw_value
 from shared.tool_calls.literals import Parser
+from shared.tool_calls.readers.bare import end_of_line
 from shared.tool_calls.readers.json_calls import MAX_WHOLE, whole
 from shared.tool_calls.readers.names import name
 from shared.tool_calls.schema import Declared
@@ -22,6 +23,7 @@ def pythonic(candidate: Candidate) -> Reading[None]:
     """A list in brackets, the opening one being the opener."""
     candidate.source.position += len(candidate.opener)
     yield from listed(candidate)
+    yield from end_of_line(candidate)
 
 
 def listed(candidate: Candidate) -> Reading[None]:
@@ -46,16 +48,7 @@ def python_line(candidate: Candidate) -> Reading[None]:
         candidate.source.position += len(candidate.opener)
         yield from candidate.source.skip_space()
     yield from call(candidate)
-    rest = yield from _rest_of_line(candidate)
-    if rest and not rest.startswith(("<", "`")):
-        raise NoCall
-
-
-def _rest_of_line(candidate: Candidate) -> Reading[str]:
-    source = candidate.source
-    while (character := (yield from source.peek())) in (" ", "\t", ";"):
-        source.position += 1
-    return "" if character == "\n" else character
+    yield from end_of_line(candidate)
 
 
 def call(candidate: Candidate) -> Reading[None]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from shared.tool_calls.arguments import Arguments
-from shared.tool_calls.candidate import Candidate, Cut, NoCall
+from shared.tool_calls.candidate import Candidate, Cut, Draft, NoCall
+from shared.tool_calls.formats import MINIMAX
 from shared.tool_calls.grammar import PARAMETER_CLOSERS, PARAMETER_TAGS
+from shared.tool_calls.readers.json_calls import MAX_WHOLE
 from shared.tool_calls.readers.json_calls import arguments as json_arguments
-from shared.tool_calls.schema import MAX_NAME, Declared
+from shared.tool_calls.schema import MAX_DEPTH, MAX_NAME, Declared
 from shared.tool_calls.source import LOOKAHEAD, SPACE, Reading, Source
 from shared.wire import dumps
 
@@ -17,6 +22,7 @@ _ATTRIBUTE = re.compile(r"""([\w.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _KEY_CLOSERS = {"<arg_key>": "</arg_key>", "<longcat_arg_key>": "</longcat_arg_key>"}
 _VALUE_TAGS = {"<arg_key>": "<arg_value>", "<longcat_arg_key>": "<longcat_arg_value>"}
 _OWN_TAG = re.compile(r"<([A-Za-z_][\w.-]{0,63})>")
+_MINIMAX_TAG = re.compile(rf"\s*{re.escape(MINIMAX)}<([\w.-]{{1,64}})>")
 _PARAMETER = re.compile(r"""["']?([\w.:-]{1,64})["']?\s*[>\s<]""")
 DATA = -1
 _FIRST = re.compile(r"[<\]]")
@@ -26,7 +32,7 @@ CDATA = ("<![CDATA[", "]]>")
 def tag(candidate: Candidate) -> Reading[None]:
     """`<function=T>` or `<invoke name="T">`, the opener up to the name being read already."""
     header, selfclosed = yield from _header(candidate.source)
-    attributes = dict((found[0], found[1] or found[2]) for found in _ATTRIBUTE.findall(header))
+    attributes = {found[0]: found[1] or found[2] for found in _ATTRIBUTE.findall(header)}
     name = header.split("=")[0] if attributes and header[:1] not in "\"'" else header
     tool = candidate.resolve(_unquoted(re.split(r"""(?<=["'])\s""", name.strip())[0]))
     if selfclosed:
@@ -36,11 +42,31 @@ def tag(candidate: Candidate) -> Reading[None]:
 
 
 def tag_per_tool(candidate: Candidate) -> Reading[None]:
-    """`<T><k>v</k></T>`."""
-    name = candidate.opener[1:-1]
-    tool = candidate.resolve(name)
-    candidate.structure = (f"</{name}>", *(f"<{key}>" for key in tool.properties))
-    yield from members(candidate, tool, close=f"</{name}>")
+    """`<T><k>v</k></T>`, the opening tag being read already."""
+    opener = candidate.opener
+    if opener.startswith("&"):
+        yield from _escaped(candidate)
+        return
+    tool = candidate.resolve(opener[1:-1].replace(" ", ""))
+    close = f"</{opener[1:]}"
+    candidate.structure = (close, *(f"<{key}>" for key in tool.properties))
+    yield from members(candidate, tool, close=close)
+
+
+def _escaped(candidate: Candidate) -> Reading[None]:
+    """`&lt;T&gt;…&lt;/T&gt;`: read whole, then read again as what it stands for."""
+    opener = candidate.opener
+    close = f"&lt;/{opener[4:]}"
+    text = yield from _until(candidate.source, close, MAX_WHOLE)
+    source = Source()
+    source.append(html.unescape(text + close))
+    source.ended = True
+    draft = Draft()
+    try:
+        yield from tag_per_tool(replace(candidate, source=source, calls=draft, opener=html.unescape(opener)))
+    except Cut:
+        raise NoCall from None
+    draft.hand_on(candidate.calls)
 
 
 def _header(source: Source) -> Reading[tuple[str, bool]]:
@@ -72,6 +98,9 @@ def members(candidate: Candidate, tool: Declared, *, close: str = "") -> Reading
         character = yield from source.skip_space()
         if character == "{" and writing is None:
             yield from json_arguments(candidate, candidate.begin(tool))
+            if close:
+                yield from source.skip_space()
+                yield from source.take(close)
             return
         if not character:
             if writing is None or candidate.cut_short:
@@ -82,13 +111,21 @@ def members(candidate: Candidate, tool: Declared, *, close: str = "") -> Reading
             writing = writing or candidate.begin(tool)
             yield from _parameter(candidate, writing, opener)
             continue
-        if character == "<" and (written := (yield from _own_tag(source, tool))):
+        if written := (yield from _own_tag(source, tool)):
             writing = writing or candidate.begin(tool)
-            yield from _value(candidate, writing, written, (f"</{written}>",))
+            space = written.rpartition("<")[0]
+            if written + ">" not in candidate.structure:
+                candidate.structure = (*candidate.structure, *(f"{space}<{key}>" for key in tool.properties))
+            yield from _value(
+                candidate, writing, written[len(space) + 1 :], (f"{space}</{written[len(space) + 1 :]}>",)
+            )
             continue
         if (close and (yield from source.starts(close))) or (yield from source.starts_any(grammar.closers)):
             break
-        if writing is None or (character not in "<]"):
+        if writing is None and close and character.isalpha():
+            yield from _attributes(candidate, tool)
+            return
+        if writing is None or character not in "<]":
             raise Cut if writing else NoCall
         if not (yield from source.starts_any(grammar.structure)):
             raise Cut
@@ -98,32 +135,52 @@ def members(candidate: Candidate, tool: Declared, *, close: str = "") -> Reading
         yield from source.take(close)
 
 
+def _attributes(candidate: Candidate, tool: Declared) -> Reading[None]:
+    """`k="v">` behind a tag, as the original's documentation has it."""
+    header, _ = yield from _header(candidate.source)
+    found = {each[0]: each[1] or each[2] for each in _ATTRIBUTE.findall(header)}
+    if not found or _ATTRIBUTE.sub("", header).strip() or not all(tool.key(key) for key in found):
+        raise NoCall
+    writing = candidate.begin(tool)
+    for key, value in found.items():
+        writing.unquoted(key, value)
+    writing.finish()
+
+
 def _own_tag(source: Source, tool: Declared) -> Reading[str]:
-    """Read `<k>` where k is a parameter of the tool; empty when it is not."""
-    length = 2
+    """Read `<k>` where k is a parameter of the tool: what stands before the `>`, empty when it is not."""
+    start = source.position
+    space = yield from source.take_any(("<", MINIMAX + "<"))
+    if not space:
+        return ""
+    source.position = start
+    length = len(space) + 1
     while True:
         ahead = yield from source.ahead(length)
-        if len(ahead) < length or ahead[-1] == ">" or length > 66:
+        if len(ahead) < length or ahead[-1] == ">" or length > len(space) + 65:
             break
         length += 1
-    found = _OWN_TAG.fullmatch(ahead)
+    found = _OWN_TAG.fullmatch(ahead[len(space) - 1 :])
     if not found or tool.key(found[1]) is None:
         return ""
     source.position += len(ahead)
-    return found[1]
+    return space + found[1]
 
 
 def _parameter(candidate: Candidate, writing: Arguments, opener: str) -> Reading[None]:
     """One parameter, its opening up to the key being read already."""
     source = candidate.source
     if opener in _KEY_CLOSERS:
-        written = yield from _until(source, _KEY_CLOSERS[opener])
+        try:
+            written = yield from _until(source, _KEY_CLOSERS[opener])
+        except NoCall:
+            raise Cut from None
         yield from source.skip_space()
         yield from source.take(_VALUE_TAGS[opener])
         yield from _value(candidate, writing, written.strip(), (_VALUE_TAGS[opener].replace("<", "</"),))
         return
     header, selfclosed = yield from _parameter_header(source)
-    attributes = dict((found[0], found[1] or found[2]) for found in _ATTRIBUTE.findall(header))
+    attributes = {found[0]: found[1] or found[2] for found in _ATTRIBUTE.findall(header)}
     written = _unquoted(re.split(r"""(?<=["'])\s|\s+(?=[\w.-]+\s*=)""", header.strip())[0])
     if selfclosed:
         writing.unquoted(written, "")
@@ -141,16 +198,24 @@ def _parameter_header(source: Source) -> Reading[tuple[str, bool]]:
         raise Cut from None
 
 
-def _until(source: Source, mark: str) -> Reading[str]:
-    """Read a short text and the mark behind it."""
+def _until(source: Source, mark: str, limit: int = MAX_NAME) -> Reading[str]:
+    """Read a text and the mark behind it."""
     parts: list[str] = []
-    while not (yield from source.take(mark)):
-        character = yield from source.peek()
-        if not character or len(parts) > MAX_NAME:
-            raise Cut
-        parts.append(character)
-        source.position += 1
-    return "".join(parts)
+    length = 0
+    while True:
+        found = source.text.find(mark, source.position)
+        end = found if found >= 0 else max(source.position, len(source.text) - len(mark) + 1)
+        parts.append(source.text[source.position : end])
+        length += end - source.position
+        source.position = end
+        if length > limit:
+            raise NoCall
+        if found >= 0:
+            source.position += len(mark)
+            return "".join(parts)
+        if source.ended:
+            raise NoCall
+        yield
 
 
 def _value(
@@ -181,6 +246,8 @@ def _value(
         text = "".join(parts)
         if is_text:
             writing.value(written, text)
+        elif text.strip().startswith(MINIMAX + "<"):
+            writing.value(written, nested(text.strip()))
         else:
             writing.unquoted(written, text)
     elif fresh:
@@ -295,3 +362,21 @@ def _follows(text: str, index: int, literals: tuple[str, ...], *, ended: bool) -
     if not ended and any(literal.startswith(rest) for literal in literals):
         return None
     return False
+
+
+def nested(text: str, depth: int = 0) -> Any:
+    """MiniMax-M3's lists (`<item>` after `<item>`) and objects (a tag for each key), tags within tags."""
+    found: list[tuple[str, Any]] = []
+    position = 0
+    while depth < MAX_DEPTH and (opening := _MINIMAX_TAG.match(text, position)):
+        close = f"{MINIMAX}</{opening[1]}>"
+        end = text.find(close, opening.end())
+        if end < 0:
+            return text
+        found.append((opening[1], nested(text[opening.end() : end], depth + 1)))
+        position = end + len(close)
+    if not found or text[position:].strip():
+        return text
+    if all(key == "item" for key, _ in found):
+        return [value for _, value in found]
+    return dict(found)

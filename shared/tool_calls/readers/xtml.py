@@ -1,4 +1,4 @@
-"""Read Kimi K3's tags: `<|open|>call tool="T"<|sep|><|open|>argument key="k" type="string"<|sep|>v<|close|>argument<|sep|>`."""
+"""Read Kimi K3's tags: `<|open|>call tool="T"<|sep|>`, then `<|open|>argument key="k" type="string"<|sep|>v` …"""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import html
 import re
 
 from shared.tool_calls.candidate import Candidate, Cut, NoCall
-from shared.tool_calls.source import Reading, Source
 from shared.tool_calls.schema import MAX_NAME
+from shared.tool_calls.source import Reading, Source
 
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 SEPARATOR = "<|sep|>"
