@@ -16,7 +16,7 @@ from shared.chat.events import (
 )
 from shared.chat.request import ChatRequest
 from shared.chat.usage import Usage
-from shared.errors import GatewayError, UpstreamMalformed
+from shared.errors import GatewayError, InternalError, UpstreamMalformed
 from shared.gateway.metering import Meter
 from shared.providers.base import Adapter, OneChoiceOnly, Target
 
@@ -53,8 +53,12 @@ class Attempt:
         except OneChoiceOnly:
             self._over = True
             raise
-        except BaseException:
+        except asyncio.CancelledError:
             await self.aclose()
+            raise
+        except BaseException:  # a defect of ours: neither the backend's failure nor the client's leaving
+            self._over = True
+            self._meter.fail(InternalError("the gateway failed"))
             raise
         self._begun = True
         self._meter.see(batch)
