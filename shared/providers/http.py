@@ -19,6 +19,7 @@ from shared.wire import JsonObject, loads
 MAX_MESSAGE_CHARS = 2_000
 DRAIN_SECONDS = 0.1
 _LONGEST_RETRY_AFTER_SECONDS = 86_400.0
+_MOST_BYTES_AT_ONCE = 16 * 1024
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|gsk|hf|key|xai|rpa)[-_][A-Za-z0-9_\-*.]{6,}|(?i:bearer)\s+[A-Za-z0-9._\-]{8,}")
 
 
@@ -159,12 +160,17 @@ def parse_object(body: bytes, endpoint: str) -> JsonObject:
 
 
 async def event_batches(response: UpstreamResponse) -> AsyncGenerator[list[ServerEvent], None]:
-    """The server-sent events of a 2xx answer, one list per read; what the last empty line is missing for comes too."""
+    """The server-sent events of a 2xx answer, one list per read; what the last empty line is missing for comes too.
+
+    A long read is several lists: parsed JSON takes ten times the memory of its text, and a backend that is faster than
+    its client would have that of every stream at once.
+    """
     decoder = EventDecoder()
     async for chunk in response.chunks():
-        events = decoder.feed(chunk)
-        if events:
-            yield events
+        for start in range(0, len(chunk), _MOST_BYTES_AT_ONCE):
+            events = decoder.feed(chunk[start : start + _MOST_BYTES_AT_ONCE])
+            if events:
+                yield events
     last = decoder.rest()
     if last is not None:
         yield [last]
