@@ -128,11 +128,14 @@ async def _serve(chosen: Settings) -> None:
 
 
 def _load_functions() -> None:
-    """Import what the API serves, while the other processes start; only now, for wiring reads the environment once."""
+    """Import what clients call, while the other processes start; only now, for wiring reads the environment once.
+
+    What is public besides waits until it is asked: `admin_session` alone brings FastAPI's 20 MB.
+    """
     from infra.local.router import Router
     from shared.web.app import send_error
 
-    Router(("client", "public"), send_error).preload()
+    Router(("client",), send_error).preload()
 
 
 def _load_env_file(path: Path) -> None:

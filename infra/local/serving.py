@@ -49,6 +49,7 @@ def server(app: App) -> uvicorn.Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # nobody asks for the client's address
             timeout_keep_alive=75,
             timeout_graceful_shutdown=5,
         )

@@ -14,8 +14,8 @@ from tests.benchmarks.processes import announce, pin
 
 async def serve() -> None:
     listener = bind("127.0.0.1", 0, "API_PORT")
+    Router(("client",), send_error).preload()
     router = Router(("client", "public"), send_error)
-    router.preload()
     announce(listener.getsockname()[1])
     await server(router).serve(sockets=[listener])
 
