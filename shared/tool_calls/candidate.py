@@ -57,6 +57,7 @@ class Candidate:
     at_start: bool = False  # nothing has been said before it
     cut_short: bool = False  # the text ends because a limit was reached
     structure: tuple[str, ...] = field(default=())  # markup that only this call's own names make
+    rename: dict[str, str] | None = None  # what an administrator's pattern says of parameters
     fenced: bool = False  # the calls stand in a fence inside their markup
     meant: Declared | None = None  # the tool that was named already, which the call's object must name too
 
@@ -68,4 +69,4 @@ class Candidate:
 
     def begin(self, tool: Declared) -> Arguments:
         """The call is certain."""
-        return Arguments(tool, self.calls)
+        return Arguments(tool, self.calls, self.rename)

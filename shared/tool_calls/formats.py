@@ -96,8 +96,8 @@ FORMATS: tuple[Format, ...] = (
             "<|tool▁calls▁begin|>", "<|tool▁call▁begin|>", "<｜tool_calls_begin｜>", "<｜tool_call_begin｜>",
         ),
         closers=(
-            "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>", "<|tool_calls_end|>", "<|tool▁call▁end|>", "<|tool▁calls▁end|>",
-            "<｜tool_call_end｜>", "<｜tool_calls_end｜>",
+            "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>", "<|tool_calls_end|>",
+            "<|tool▁call▁end|>", "<|tool▁calls▁end|>", "<｜tool_call_end｜>", "<｜tool_calls_end｜>",
         ),
     ),
     Format(

@@ -36,8 +36,9 @@ class Grammar:
         self.inside = (*self.structure, *PARAMETER_TAGS)
         self.opens_with_name = tuple(row for row in formats if row.opens_with_name)
 
-    def markers(self, names: frozenset[str]) -> Markers:
-        return _markers(self, names)
+    def markers(self, names: frozenset[str], triggers: frozenset[str] = frozenset()) -> Markers:
+        """Finds every opener; `triggers` are those of administrators' patterns."""
+        return _markers(self, names, triggers)
 
     def named(self, names: frozenset[str]) -> dict[str, tuple[Format, ...]]:
         """What opens a call, the openers made of the tools' names included."""
@@ -66,15 +67,15 @@ def _known(formats: Iterable[Format], *, closers: bool) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _markers(grammar: Grammar, names: frozenset[str]) -> Markers:
-    return Markers((*(grammar.named(names).keys() - {"```"}), "\n", "`", "~~~"))
+def _markers(grammar: Grammar, names: frozenset[str], triggers: frozenset[str]) -> Markers:
+    return Markers((*((grammar.named(names).keys() | triggers) - {"```"}), "\n", "`", "~~~"))
 
 
 @lru_cache(maxsize=64)
 def grammar_of(
     on: frozenset[str] = frozenset(), off: frozenset[str] = frozenset(), *, json_mode: bool = False
 ) -> Grammar:
-    """The grammar with the formats of `on` and without those of `off`; JSON mode knows no formats that look like JSON."""
+    """The grammar with the formats of `on` and without those of `off`; in JSON mode, none that looks like JSON."""
     return Grammar(
         tuple(row for row in FORMATS if (row.on or row.id in on) and row.id not in off and not (json_mode and row.json))
     )

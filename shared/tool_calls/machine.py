@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from typing import NamedTuple
 
 from shared.chat.events import Event, FinishReason, TextDelta, ToolCallDelta, ToolCallStarted
+from shared.tool_calls.arguments import Calls
 from shared.tool_calls.candidate import Candidate, Cut, Draft, NoCall
 from shared.tool_calls.formats import Format
 from shared.tool_calls.grammar import Grammar, grammar_of
+from shared.tool_calls.patterns import Compiled, PatternSet
 from shared.tool_calls.readers import READERS
+from shared.tool_calls.readers.pattern import Budget, interpret, pattern
 from shared.tool_calls.schema import Toolbox
 from shared.tool_calls.source import SPACE, Reading, Source
 from shared.tool_calls.trailer import trailer
@@ -26,6 +30,8 @@ MAX_SCANNED = 8 << 20  # characters of one answer that are looked at; the rest p
 MAX_WASTED = 1 << 20  # characters read by candidates that were no calls; keeps hostile text linear
 MAX_FENCE = 1 << 20
 MAX_RUN = 64
+MAX_SEEN = 1 << 17  # characters kept for patterns that wait for the end
+PATTERN = Format("pattern", "An administrator's pattern", "pattern", "", strong=False)
 CODE = ("`", "~~~")  # what begins or ends code
 CALL_FENCES = frozenset(("tool_call", "tool_calls", "tool_code", "tool_use", "function_call", "tool"))
 JSON_FENCES = frozenset(("json", "xml", "", "jsonc", "json5"))
@@ -33,6 +39,14 @@ JSON_FENCES = frozenset(("json", "xml", "", "jsonc", "json5"))
 
 def new_id() -> str:
     return f"call_{secrets.token_hex(12)}"
+
+
+class Match(NamedTuple):
+    """Which format or pattern read calls, and where: indexes into the answer's text."""
+
+    by: str
+    start: int
+    end: int
 
 
 class Machine:
@@ -51,6 +65,7 @@ class Machine:
         first_call: int = 0,
         parked: bool = False,
         nested: bool = False,
+        patterns: PatternSet | None = None,
         make_id: Callable[[], str] = new_id,
     ) -> None:
         self.calls = first_call  # how many this choice has had
@@ -64,13 +79,23 @@ class Machine:
         self._make_id = make_id
         names = tools.names
         self._openers = grammar.named(names)
-        self._markers = grammar.markers(names)
+        self._patterns = patterns
+        self._pattern_budget = Budget(patterns.count) if patterns else None
+        triggers: Mapping[str, tuple[Compiled, ...]] = patterns.by_trigger if patterns else {}
+        self._triggers = triggers
+        self._markers = grammar.markers(names, frozenset(triggers))
+        self.found: list[Match] = []
+        self._seen: list[str] = []  # what was said, for patterns that wait for the end
+        self._seen_length = 0
         self._state = self._markers.root
         self._scanned = 0  # index into source.text that the markers have read up to
         self._source = Source()
         self._reader: Generator[None, None, None] | None = None
-        self._next: list[Format | None] = []  # what else may begin where the candidate did; None: plain backticks
+        self._next: list[
+            Format | Compiled | None
+        ] = []  # what else may begin where the candidate did; None: plain backticks
         self._opener = ""
+        self._began = ("", 0)
         self._candidate: Candidate | None = None
         self._draft: Draft | None = None
         self._open = False  # a call is being streamed
@@ -114,6 +139,7 @@ class Machine:
             self._candidate.cut_short = self._cut_short
         self._source.ended = True
         self._run()
+        self._try_at_end()
         if self._waiting_text and not self._cut_short:
             self._waiting_text = ""
             self._emit_calls(self._waiting)
@@ -175,13 +201,14 @@ class Machine:
         on_line = self._line_blank and (not before or before.isspace())
         quoted = self._quoted or (self._line_blank and before.lstrip().startswith(">"))
         in_code = bool(self._fence or self._code) or quoted
-        formats: list[Format | None] = []
+        formats: list[Format | Compiled | None] = []
         if not in_code and self.calls + len(self._waiting) < MAX_CALLS:
             formats += (
                 row
                 for row in self._openers.get("```" if marker == "`" else marker, ())
                 if row.where == "anywhere" or on_line
             )
+            formats += self._triggers.get("```" if marker == "`" else marker, ())
         if marker in CODE:
             if marker != "`" or in_code or not on_line:
                 formats = []
@@ -211,6 +238,9 @@ class Machine:
             return
         self._flush_written()
         self._said.append(text)
+        if self._patterns and self._seen_length < MAX_SEEN:
+            self._seen.append(text)
+            self._seen_length += len(text)
 
     # -- candidates ---------------------------------------------------------------------------------------------------
 
@@ -224,11 +254,23 @@ class Machine:
             self._draft = None
             self._reader = self._ticks()
             return
+        if isinstance(row, Compiled):
+            self._begin_pattern(row)
+            return
         self._draft = None if row.strong and not self._parked else Draft()
-        self._candidate = candidate = Candidate(
-            source, self._tools, self._grammar, self._draft or self, row, self._opener, self._at_start, self._cut_short
-        )
+        self._candidate = candidate = self._candidate_for(row, self._draft or self, row.id)
         self._reader = self._fenced(candidate) if row.reader == "fence" else self._read(candidate)
+
+    def _candidate_for(self, row: Format, calls: Calls, named: str) -> Candidate:
+        source = self._source
+        self._began = (named, source.before + source.position)
+        return Candidate(source, self._tools, self._grammar, calls, row, self._opener, self._at_start, self._cut_short)
+
+    def _begin_pattern(self, row: Compiled) -> None:
+        self._draft = Draft()
+        self._candidate = self._candidate_for(PATTERN, self._draft, row.pattern.pattern_name)
+        assert self._pattern_budget is not None
+        self._reader = pattern(self._candidate, row, self._pattern_budget)
 
     def _read(self, candidate: Candidate) -> Reading[None]:
         if candidate.format.reader in ("tag", "tag_per_tool"):
@@ -244,6 +286,8 @@ class Machine:
             source.let_go()
             self._resume()
             return
+        if not self._trailing:
+            self.found.append(Match(*self._began, source.before + source.position))
         if self._draft is not None:
             self._settle(self._draft)
         self._tried.clear()
@@ -312,6 +356,25 @@ class Machine:
         self._source.position = self._scanned = len(self._source.text)
         if rest:
             self._say(rest)
+
+    def _try_at_end(self) -> None:
+        """Patterns that begin with no fixed text: their text has been said, only their calls can still be made."""
+        if not self._patterns or not self._patterns.at_end or self._cut_short or self.calls or self._parked:
+            return
+        text = "".join(self._seen)
+        for row in self._patterns.at_end:
+            window = text[: row.window]
+            match = row.regex.search(window)
+            if match is None or not self._pattern_budget or not self._pattern_budget.spend(len(window)):
+                continue
+            draft = Draft()
+            try:
+                interpret(self._candidate_for(PATTERN, draft, row.pattern.pattern_name), row.pattern, match)
+            except NoCall:
+                continue
+            self.found.append(Match(row.pattern.pattern_name, match.start(), match.end()))
+            self._emit_calls(draft.done)
+            return
 
     # -- code ---------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from shared.chat.events import Batch, Event, Finished, Frame, ReasoningDelta, Te
 from shared.chat.request import ResponseFormat, Tool, ToolChoice
 from shared.tool_calls.grammar import Grammar, grammar_of
 from shared.tool_calls.machine import Machine, new_id
+from shared.tool_calls.patterns import PatternSet
 from shared.tool_calls.schema import Toolbox
 
 
@@ -19,6 +20,7 @@ class Options:
 
     on: frozenset[str] = frozenset()
     off: frozenset[str] = frozenset()
+    patterns: PatternSet | None = None  # the administrators' patterns for this model and endpoint
 
 
 def recovery(
@@ -33,13 +35,18 @@ def recovery(
     if not box or (tool_choice is not None and tool_choice.mode == "none"):
         return None
     options = options or Options()
-    return RecoverToolCalls(box, grammar_of(options.on, options.off, json_mode=response_format is not None), make_id)
+    return RecoverToolCalls(
+        box, grammar_of(options.on, options.off, json_mode=response_format is not None), make_id, options.patterns
+    )
 
 
 class RecoverToolCalls:
     """One request's step; every choice has a machine of its own, and one more where it reasons."""
 
-    def __init__(self, tools: Toolbox, grammar: Grammar, make_id: Callable[[], str] = new_id) -> None:
+    def __init__(
+        self, tools: Toolbox, grammar: Grammar, make_id: Callable[[], str] = new_id, patterns: PatternSet | None = None
+    ) -> None:
+        self._patterns = patterns
         self._tools = tools
         self._grammar = grammar
         self._make_id = make_id
@@ -69,7 +76,7 @@ class RecoverToolCalls:
     def _choice(self, index: int) -> _Choice:
         choice = self._choices.get(index)
         if choice is None:
-            choice = self._choices[index] = _Choice(self._tools, self._grammar, index, self._make_id)
+            choice = self._choices[index] = _Choice(self._tools, self._grammar, index, self._make_id, self._patterns)
         return choice
 
 
@@ -77,8 +84,10 @@ _OURS = frozenset((TextDelta, ReasoningDelta, ToolCallStarted, ToolCallDelta, Fi
 
 
 class _Choice:
-    def __init__(self, tools: Toolbox, grammar: Grammar, index: int, make_id: Callable[[], str]) -> None:
-        self._machine = Machine(tools, grammar, choice=index, make_id=make_id)
+    def __init__(
+        self, tools: Toolbox, grammar: Grammar, index: int, make_id: Callable[[], str], patterns: PatternSet | None
+    ) -> None:
+        self._machine = Machine(tools, grammar, choice=index, make_id=make_id, patterns=patterns)
         self._new_thoughts = partial(Machine, tools, grammar, choice=index, parked=True, make_id=make_id)
         self._thoughts: Machine | None = None
         self._native = False

@@ -18,10 +18,11 @@ SPACE = " \t\r\n"
 
 
 class Source:
-    __slots__ = ("_held", "_holding", "_mark", "ended", "position", "text")
+    __slots__ = ("_held", "_holding", "_mark", "before", "ended", "position", "text")
 
     def __init__(self) -> None:
         self.text = ""
+        self.before = 0  # characters of the answer before text[0]
         self.position = 0
         self.ended = False
         self._held: list[str] = []
@@ -32,6 +33,7 @@ class Source:
         position = self.position
         if self._holding and position > self._mark:
             self._held.append(self.text[self._mark : position])
+        self.before += position
         self.text = self.text[position:] + more if position < len(self.text) else more
         self.position = self._mark = 0
 
@@ -50,7 +52,9 @@ class Source:
         """Go back to where `hold` was said; the number of characters given back."""
         length = self.held_length()
         if self._held:
-            self.text = "".join(self._held) + self.text[self._mark :]
+            given_back = "".join(self._held)
+            self.before += self._mark - len(given_back)
+            self.text = given_back + self.text[self._mark :]
             self._held.clear()
             self._mark = 0
         self.position = self._mark

@@ -24,9 +24,12 @@ from shared.chat.events import (
 from shared.chat.request import ResponseFormat, Tool, ToolChoice
 from shared.reasoning.show import ShowReasoning
 from shared.reasoning.split import SplitReasoning, splitting
+from shared.tool_calls.pattern_defaults import DEFAULT_PATTERNS
+from shared.tool_calls.patterns import PatternSet, pattern_of
 from shared.tool_calls.recover import Options, recovery
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "tool_calls"
+DEFAULTS = {record["pattern_name"]: record for record in DEFAULT_PATTERNS}
 FIELDS = frozenset(
     "id why raw raw_reasoning tools tool_choice response_format finish reasoning starts_in_reasoning on off patterns "
     "expect".split()
@@ -79,10 +82,13 @@ def steps(case: dict[str, Any]) -> list[Any]:
     choice = case.get("tool_choice", "auto")
     named = ToolChoice("named", choice["name"]) if isinstance(choice, dict) else ToolChoice(choice)
     wanted = case.get("response_format")
+    records = [DEFAULTS[each] if isinstance(each, str) else each for each in case.get("patterns", ())]
+    patterns = PatternSet(pattern_of(record) for record in records) if records else None
+    assert not patterns or not patterns.broken, patterns.broken
     found: list[Any] = []
     if mode != "off":
         found.append(SplitReasoning(splitting(on, off), starts_in_reasoning=starts))
-    step = recovery(tools(case), named, ResponseFormat(wanted) if wanted else None, Options(on, off))
+    step = recovery(tools(case), named, ResponseFormat(wanted) if wanted else None, Options(on, off, patterns))
     if step:
         found.append(step)
     if mode != "off":
