@@ -55,7 +55,8 @@ REASONING_FORMATS: tuple[ReasoningFormat, ...] = (
     ),
     ReasoningFormat("pangu", "Pangu", ("[unused16]",), ("[unused17]",), anywhere=True),
     ReasoningFormat(
-        "inkling", "Inkling", ("<|content_thinking|>",), ("<|end_message|>",), drops=("<|content_text|>",), anywhere=True,
+        "inkling", "Inkling", ("<|content_thinking|>",), ("<|end_message|>",), anywhere=True,
+        drops=("<|content_text|>",),
     ),
     ReasoningFormat("thinking_token", "<|thinking|>", ("<|thinking|>",), ("<|/thinking|>",), anywhere=True),
     ReasoningFormat("thinking_line", "_Thinking:_ to the end of the line", ("_Thinking:_", "_Thinking:"), ("\n",)),

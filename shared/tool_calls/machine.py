@@ -80,7 +80,7 @@ class Machine:
         names = tools.names
         self._openers = grammar.named(names)
         self._patterns = patterns
-        self._pattern_budget = Budget(patterns.count) if patterns else None
+        self._pattern_budget = Budget(patterns.count if patterns else 0)
         triggers: Mapping[str, tuple[Compiled, ...]] = patterns.by_trigger if patterns else {}
         self._triggers = triggers
         self._markers = grammar.markers(names, frozenset(triggers))
@@ -91,9 +91,7 @@ class Machine:
         self._scanned = 0  # index into source.text that the markers have read up to
         self._source = Source()
         self._reader: Generator[None, None, None] | None = None
-        self._next: list[
-            Format | Compiled | None
-        ] = []  # what else may begin where the candidate did; None: plain backticks
+        self._next: list[Format | Compiled | None] = []  # what else may begin here; None: plain backticks
         self._opener = ""
         self._began = ("", 0)
         self._candidate: Candidate | None = None
@@ -269,7 +267,6 @@ class Machine:
     def _begin_pattern(self, row: Compiled) -> None:
         self._draft = Draft()
         self._candidate = self._candidate_for(PATTERN, self._draft, row.pattern.pattern_name)
-        assert self._pattern_budget is not None
         self._reader = pattern(self._candidate, row, self._pattern_budget)
 
     def _read(self, candidate: Candidate) -> Reading[None]:
@@ -365,7 +362,7 @@ class Machine:
         for row in self._patterns.at_end:
             window = text[: row.window]
             match = row.regex.search(window)
-            if match is None or not self._pattern_budget or not self._pattern_budget.spend(len(window)):
+            if match is None or not self._pattern_budget.spend(len(window)):
                 continue
             draft = Draft()
             try:

@@ -1,6 +1,6 @@
 """The ten patterns of the original, seeded once as the administrator's own to edit, switch off or delete.
 
-The built-in formats read all of what these match, and more of it; they are kept because installations know them by name.
+The built-in formats read all of what these match, and more of it; installations know them by name.
 `action` ships switched off: it takes every Markdown link and citation (`[README](…)`, `[task 3]`) for a call.
 """
 
@@ -21,7 +21,10 @@ def _row(priority: int, name: str, kind: str, regex: str, **fields: Any) -> dict
 
 DEFAULT_PATTERNS: tuple[dict[str, Any], ...] = (
     _row(100, "fence_json", "fence", r"```\s*(\w*)\s*\n?(.*?)```", tool_name_json_path="name"),
-    _row(90, "inline_json", "inline", r"\{.*?\"name\"\s*:\s*\"(\w+)\".*?\"arguments\"\s*:\s*(\{[^}]*\})", tool_name_group=1),
+    _row(
+        90, "inline_json", "inline", r"\{.*?\"name\"\s*:\s*\"(\w+)\".*?\"arguments\"\s*:\s*(\{[^}]*\})",
+        tool_name_group=1,
+    ),
     _row(
         87, "tool_call_bare_param", "xml",
         r"<tool_call>\s*(\w+)\s*<parameter=(\w+)>\s*(.*?)\s*</parameter>\s*(?:</function>\s*)?(?:</tool_call>)?",
@@ -40,7 +43,8 @@ DEFAULT_PATTERNS: tuple[dict[str, Any], ...] = (
     _row(
         60, "action", "action", r"\[([a-zA-Z][^\]]+)\]",
         tool_name_mapping={
-            "searching": "grep", "search": "grep", "using task": "task", "task": "task", "reading": "read", "read": "read",
+            "searching": "grep", "search": "grep", "using task": "task", "task": "task", "reading": "read",
+            "read": "read",
             "listing": "glob", "ls": "glob", "glob": "glob", "writing": "write", "write": "write", "editing": "edit",
             "edit": "edit", "running": "bash", "bash": "bash", "executing": "bash",
         },

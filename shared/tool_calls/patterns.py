@@ -171,7 +171,7 @@ def compiled(pattern: Pattern) -> Compiled:
     try:
         regex = re2.compile(pattern.regex_pattern, options)
     except re2.error as error:
-        raise PatternError("regex_pattern", _explained(pattern.regex_pattern, str(error))) from None
+        raise PatternError("regex_pattern", _explained(pattern.regex_pattern, _said(error))) from None
     if regex.programsize > MAX_PROGRAM:
         raise PatternError("regex_pattern", "the expression is too large: repeat less, or split the pattern")
     if regex.match("") is not None:
@@ -190,6 +190,11 @@ def compiled(pattern: Pattern) -> Compiled:
     )  # fmt: skip
 
 
+def _said(error: Exception) -> str:
+    reason = error.args[0] if error.args else ""
+    return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+
+
 def _explained(expression: str, error: str) -> str:
     found = [hint for gap, hint in _GAPS if re.search(gap, expression)]
     words = f"the linear-time engine (RE2) does not take this expression: {error}"
@@ -198,9 +203,7 @@ def _explained(expression: str, error: str) -> str:
 
 def _warnings(pattern: Pattern, trigger: str) -> Iterable[str]:
     if not trigger:
-        yield (
-            "begins with no fixed text: it is only tried when the answer has ended, and what it matches stays in the text"
-        )
+        yield "begins with no fixed text: only tried when the answer has ended, and what it matches stays in the text"
     elif len(trigger) == 1:
         yield f"begins with no more than {trigger!r}: it is tried often, and holds text back"
     if not (pattern.tool_name or pattern.tool_name_group or pattern.tool_name_json_path):

@@ -44,12 +44,14 @@ class RecoverToolCalls:
     """One request's step; every choice has a machine of its own, and one more where it reasons."""
 
     def __init__(
-        self, tools: Toolbox, grammar: Grammar, make_id: Callable[[], str] = new_id, patterns: PatternSet | None = None
+        self,
+        tools: Toolbox,
+        grammar: Grammar,
+        make_id: Callable[[], str] = new_id,
+        patterns: PatternSet | None = None,
     ) -> None:
+        self._machine = partial(Machine, tools, grammar, make_id=make_id)
         self._patterns = patterns
-        self._tools = tools
-        self._grammar = grammar
-        self._make_id = make_id
         self._choices: dict[int, _Choice] = {}
 
     def feed(self, batch: Batch) -> Batch:
@@ -76,7 +78,7 @@ class RecoverToolCalls:
     def _choice(self, index: int) -> _Choice:
         choice = self._choices.get(index)
         if choice is None:
-            choice = self._choices[index] = _Choice(self._tools, self._grammar, index, self._make_id, self._patterns)
+            choice = self._choices[index] = _Choice(partial(self._machine, choice=index), self._patterns)
         return choice
 
 
@@ -84,11 +86,9 @@ _OURS = frozenset((TextDelta, ReasoningDelta, ToolCallStarted, ToolCallDelta, Fi
 
 
 class _Choice:
-    def __init__(
-        self, tools: Toolbox, grammar: Grammar, index: int, make_id: Callable[[], str], patterns: PatternSet | None
-    ) -> None:
-        self._machine = Machine(tools, grammar, choice=index, make_id=make_id, patterns=patterns)
-        self._new_thoughts = partial(Machine, tools, grammar, choice=index, parked=True, make_id=make_id)
+    def __init__(self, machine: Callable[..., Machine], patterns: PatternSet | None) -> None:
+        self._machine = machine(patterns=patterns)
+        self._new_thoughts = partial(machine, parked=True)
         self._thoughts: Machine | None = None
         self._native = False
         self._over = False

@@ -13,9 +13,9 @@ from shared.tool_calls.schema import Declared
 from shared.tool_calls.source import Reading
 
 SEPARATORS = (
-    "[ARGS]", "<|tool_call_argument_begin|>", "<｜tool▁sep｜>", "<｜tool_sep｜>", "<|tool▁sep|>", "<|tool_sep|>", "<tool_sep>", "[/tool]",
-    "✿ARGS✿:", "✿ARGS✿", "<|message|>", "<|constrain|>json", "<|constrain|>", "```json", "```python", "```", ":",
-    "<|role_sep|>",
+    "[ARGS]", "<|tool_call_argument_begin|>", "<｜tool▁sep｜>", "<｜tool_sep｜>", "<|tool▁sep|>", "<|tool_sep|>",
+    "<tool_sep>", "[/tool]", "✿ARGS✿:", "✿ARGS✿", "<|message|>", "<|constrain|>json", "<|constrain|>", "```json",
+    "```python", "```", ":", "<|role_sep|>",
 )  # fmt: skip
 CALL_ID = "[CALL_ID]"
 WHOLE_CALL = "<|content_invoke_tool_json|>"  # the object behind it repeats the name

@@ -62,19 +62,17 @@ def interpret(candidate: Candidate, pattern: Pattern, match: Any) -> None:
         raise NoCall
     raw = _raw(pattern, groups)
     named = {key: value for key, value in match.groupdict().items() if value is not None}
-    numbered = {
-        key: groups[int(number) - 1]
-        for number, key in pattern.parameter_mapping.items()
-        if number.isdigit() and groups[int(number) - 1]
-    }
-    rename = {key: value for key, value in pattern.parameter_mapping.items() if not key.isdigit() and key != "*"}
+    mapping = pattern.parameter_mapping
+    numbered = {key: groups[int(each) - 1] for each, key in mapping.items() if each.isdigit() and groups[int(each) - 1]}
+    rename = {each: key for each, key in mapping.items() if not each.isdigit() and each != "*"}
+    candidate.rename = rename
     given = _object(raw, body)
     if given is not None:
-        _write(candidate, tool, given, rename, quoted=True)
+        _write(candidate, tool, given, quoted=True)
     elif named or numbered:
-        _write(candidate, tool, {**named, **numbered}, rename)
+        _write(candidate, tool, {**named, **numbered})
     elif "<" not in raw or not _tags(candidate, tool, raw, rename):
-        _write(candidate, tool, _text(pattern, tool, raw, rename), rename)
+        _write(candidate, tool, _text(pattern, tool, raw, rename))
 
 
 def _name(pattern: Pattern, text: str, groups: tuple[str, ...]) -> tuple[str, Any]:
@@ -173,10 +171,7 @@ def _text(pattern: Pattern, tool: Declared, raw: str, rename: dict[str, str]) ->
     raise NoCall
 
 
-def _write(
-    candidate: Candidate, tool: Declared, given: dict[str, Any], rename: dict[str, str], *, quoted: bool = False
-) -> None:
-    candidate.rename = rename
+def _write(candidate: Candidate, tool: Declared, given: dict[str, Any], *, quoted: bool = False) -> None:
     arguments = candidate.begin(tool)
     for key, value in given.items():
         if quoted:
