@@ -42,6 +42,11 @@ class TestRunPod(Conversation):
         assert text_in(chunks) == "You said hello"
         assert chunks[-1]["usage"]["prompt_tokens"] == 7
 
+    def test_its_test_asks_a_model_where_no_list_is(self, backend: Offer) -> None:
+        result = backend.tested()
+        assert result["status"] == "ok", result
+        assert result["models"] is None
+
     def test_calls_a_tool(self, client: OpenAI, backend: Offer) -> None:
         answer = client.chat.completions.create(model=backend.model("chat"), messages=HELLO, tools=[WEATHER])
         [call] = answer.choices[0].message.tool_calls or []
