@@ -16,7 +16,7 @@ from shared.chat.events import (
 )
 from shared.chat.request import ChatRequest, EmbeddingRequest, Part, TextPart, ToolCallPart, ToolResultPart
 from shared.chat.usage import Usage
-from shared.errors import GatewayError
+from shared.errors import GatewayError, UpstreamTimedOut
 from shared.gateway.records import Outcome, Record, Recorder, RequestType
 from shared.gateway.routing import Stop
 from shared.wire import dumps
@@ -27,10 +27,11 @@ _IMAGE_TOKENS = 800
 
 
 class Caller(NamedTuple):
-    """Who asks, as far as the ledger may know."""
+    """Who asks, as far as the ledger may know, and until when an answer is of use."""
 
     request_id: str
     user_agent: str = ""
+    deadline: float | None = None  # on the monotonic clock: when the platform's patience ends
 
 
 class Meter:
@@ -94,8 +95,13 @@ class Meter:
         self._close("truncated" if begun else "failed", error.status, error.code, usage)
 
     def abort(self) -> None:
-        """The client has left; does nothing when the attempt is closed already."""
-        if not self._closed:
+        """The client has left, or the deadline has come; does nothing when the attempt is closed already."""
+        if self._closed:
+            return
+        deadline = self._caller.deadline
+        if deadline is not None and time.monotonic() >= deadline:
+            self.fail(UpstreamTimedOut("the deadline of the platform came first"))
+        else:
             self._close("aborted", CLIENT_CLOSED, "client_closed_request", self.usage or self._estimate(partial=True))
 
     def _close(self, outcome: Outcome, status: int, code: str | None, usage: Usage) -> None:

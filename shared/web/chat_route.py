@@ -1,7 +1,8 @@
 """One ASGI app for every route that answers with a model's words, whichever protocol it speaks.
 
 No framework response: the status waits for the first event, silence is filled with keep-alives, a client that leaves
-cancels the work at once, and the ledger is settled in every ending.
+cancels the work at once, the platform's deadline ends it with the protocol's own timeout error, and the ledger is
+settled in every ending.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from shared.chat.request import ChatRequest
 from shared.chat.response import Response
@@ -19,6 +21,7 @@ from shared.gateway.metering import Caller
 from shared.protocols.fields import read_object
 from shared.protocols.rendering import Envelope, StreamRenderer, Wire
 from shared.web.asgi import Headers, Receive, Scope, Send, read_body, send_json, while_client_stays
+from shared.web.extensions import FAILURE, ending_before, takes_failures
 from shared.web.responses import answer_headers, caller_of, error_headers, wanted_headers
 from shared.wire import dumps
 
@@ -47,7 +50,7 @@ class ChatRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller = caller_of(scope)
-        exchange = _Exchange(self._wire, self._gateway(), caller, send)
+        exchange = _Exchange(self._wire, self._gateway(), caller, send, tells_failure=takes_failures(scope))
         try:
             body = await read_body(scope, receive, self._max_body_bytes)
             request = self._wire.parse(read_object(body))
@@ -73,12 +76,15 @@ class ChatRoute:
 class _Exchange:
     """One request's answer on its way to the client."""
 
-    def __init__(self, wire: Wire, gateway: Gateway, caller: Caller, send: Send) -> None:
+    def __init__(self, wire: Wire, gateway: Gateway, caller: Caller, send: Send, *, tells_failure: bool) -> None:
         self._wire = wire
         self._gateway = gateway
         self._caller = caller
         self._send = send
+        self._tells_failure = tells_failure
+        self._renderer: StreamRenderer | None = None
         self._status_sent = False
+        self._ended = False
         self._whole_only = False
         self._last_sent = time.monotonic()
 
@@ -86,12 +92,13 @@ class _Exchange:
         """The whole exchange; failures become the protocol's errors."""
         answer: Answer | None = None
         try:
-            answer = await self._gateway.answer(request, self._caller)
-            if request.stream and (self._status_sent or not answer.virtual_model.force_non_streaming):
-                await self._stream(request, answer)
-            else:
-                self._whole_only = True
-                await self._whole(request, answer)
+            async with ending_before(self._caller.deadline):
+                answer = await self._gateway.answer(request, self._caller)
+                if request.stream and (self._status_sent or not answer.virtual_model.force_non_streaming):
+                    await self._stream(request, answer)
+                else:
+                    self._whole_only = True
+                    await self._whole(request, answer)
         except GatewayError as error:
             await self._fail(request, error)
         except OSError:
@@ -104,23 +111,19 @@ class _Exchange:
                 await answer.aclose()
 
     async def _stream(self, request: ChatRequest, answer: Answer) -> None:
-        renderer: StreamRenderer | None = None
-        try:
-            while (batch := await answer.next()) is not None:
-                renderer = renderer or self._wire.stream(Envelope(request))
-                data = renderer.feed(batch)
-                if data:
-                    await self._start_stream(answer)
-                    await self._write(data)
-        except GatewayError as error:
-            if not self._status_sent:
-                raise
-            failing = renderer or self._wire.stream(Envelope(request))
-            await self._write(failing.fail(error), last=True)
-            return
+        while (batch := await answer.next()) is not None:
+            data = self._rendering(request).feed(batch)
+            if data:
+                await self._start_stream(answer)
+                await self._write(data)
         await self._start_stream(answer)
-        renderer = renderer or self._wire.stream(Envelope(request))
-        await self._write(renderer.finish(), last=True)
+        await self._write(self._rendering(request).finish(), last=True)
+
+    def _rendering(self, request: ChatRequest) -> StreamRenderer:
+        """The stream's one renderer, made when the first thing is to be said."""
+        if self._renderer is None:
+            self._renderer = self._wire.stream(Envelope(request))
+        return self._renderer
 
     async def _whole(self, request: ChatRequest, answer: Answer) -> None:
         response = Response()
@@ -130,10 +133,17 @@ class _Exchange:
         await self._respond(200, body, answer_headers(self._caller, answer))
 
     async def _fail(self, request: ChatRequest, error: GatewayError) -> None:
-        if self._status_sent:
-            await self._write(self._wire.stream(Envelope(request)).fail(error), last=True)
-        else:
-            await self.refuse(error)
+        """The protocol's error: as the whole response, or in the stream whose status is given away."""
+        if self._ended:
+            return  # the deadline came while the last bytes were on their way
+        with suppress(OSError):  # the client has gone
+            if not self._status_sent:
+                await self.refuse(error)
+                return
+            await self._write(self._rendering(request).fail(error), last=not self._tells_failure)
+            if self._tells_failure:
+                reason = f"the answer broke off: {error.code}"
+                await self._send({"type": FAILURE, "error_type": type(error).__name__, "message": reason})
 
     async def refuse(self, error: GatewayError) -> None:
         """The error as a whole response."""
@@ -171,8 +181,9 @@ class _Exchange:
 
     async def _write(self, data: bytes, *, last: bool = False) -> None:
         self._last_sent = time.monotonic()
+        self._ended = last
         await self._send({"type": "http.response.body", "body": data, "more_body": not last})
 
     async def _respond(self, status: int, body: bytes, headers: Headers) -> None:
-        self._status_sent = True
+        self._status_sent = self._ended = True
         await send_json(self._send, status, body, headers)
