@@ -22,3 +22,9 @@ async def hangs(scope: Any, receive: Any, send: Any) -> None:
     await send(START)
     await send(body(b"half"))
     await asyncio.sleep(60)
+
+
+async def breaks(scope: Any, receive: Any, send: Any) -> None:
+    await send(START)
+    await send(body(b"half"))
+    raise ValueError
