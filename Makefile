@@ -5,12 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check lint types contracts fast-tests setup setup-dev lock bench backends clean
+.PHONY: run test check lint types contracts fast-tests infra-test synth diff deploy destroy bundles setup setup-dev lock bench backends clean
 
 run: setup            ## set up and serve: API on 8002, admin on 5001
 	@$(BIN)/python -m infra.local
 
-test: check           ## set up and pass everything
+test: check infra-test   ## set up and pass everything
 
 check: lint types contracts fast-tests   ## the inner loop
 
@@ -32,6 +32,22 @@ backends: setup-dev   ## drive heavy real backends: gigabytes, and a compiler's 
 	@$(BIN)/python -m tests.backends.build
 	$(BIN)/python -m pytest -n 0 -m backends -rs tests/backends
 
+infra-test: $(VENV)/.infra   ## the deployment: one synth, its rules, and every bundle imported alone
+	$(BIN)/python -m pytest -n 0 tests/infra
+
+# CONTEXT='stage=prod alarm_email=ops@example.org'; `python -m infra.context` lists what there is
+CDK = PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
+CONTEXT_WORDS = $(foreach value,$(CONTEXT),-c $(value))
+
+synth: $(VENV)/.infra node_modules/.pinned   ## the template, into cdk.out
+	@$(CDK) synth --quiet $(CONTEXT_WORDS)
+
+diff deploy destroy: $(VENV)/.infra node_modules/.pinned   ## against the account of your AWS credentials
+	@$(CDK) $@ $(CONTEXT_WORDS) $(CDK_OPTIONS)
+
+bundles: $(VENV)/.infra   ## build every function's bundle for Lambda and print its size
+	@$(BIN)/python -m infra.bundling
+
 bench: setup-dev      ## measure beside a bare pass-through, about 5 minutes; `make bench BENCH=--quick` takes one
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
@@ -52,9 +68,20 @@ $(VENV)/.dev: requirements/dev.txt requirements/run.txt | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	@touch $@ $(VENV)/.run
 
+$(VENV)/.infra: requirements/infra.txt $(VENV)/.dev
+	@echo "setting up for deployment (once, CDK is large) …"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/infra.txt
+	@touch $@
+
+node_modules/.pinned: package-lock.json
+	@npm ci --silent
+	@touch $@
+
 lock:                 ## pin again, newest versions
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade requirements/run.in -o requirements/run.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements/run.txt requirements/dev.in -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements/dev.txt requirements/infra.in -o requirements/infra.txt
+	npm install --package-lock-only --omit-lockfile-registry-resolved
 	$(BIN)/python -m tests.backends.lock
 
 clean:

@@ -18,6 +18,7 @@ class Route(NamedTuple):
     memory_mb: int = 256
     timeout_seconds: int = 29
     aliases: tuple[str, ...] = ()
+    concurrency: int | None = None  # reserved for the function in the cloud; None: the deployment decides
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -1,0 +1,84 @@
+"""What each function may do, on one screen: table by table, action by action, key by key. Nothing else is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+
+from infra.keys import Keys
+
+KeyUse: TypeAlias = Literal["encrypt", "decrypt"]
+
+
+class TableGrant(NamedTuple):
+    """`scopes` are the partition keys that may be touched; empty: all of the table."""
+
+    table: str
+    actions: tuple[str, ...]
+    scopes: tuple[str, ...] = ()
+
+
+class Grant(NamedTuple):
+    tables: tuple[TableGrant, ...] = ()
+    provider_keys: tuple[KeyUse, ...] = ()
+
+
+READ_CATALOG = TableGrant("config", ("Query", "GetItem"), ("config",))
+READ_HEALTH = TableGrant("config", ("Query",), ("health",))
+NOTE_HEALTH = TableGrant("config", ("PutItem",), ("health",))
+WRITE_LEDGER = TableGrant("ledger", ("PutItem", "BatchWriteItem"))
+READ_LEDGER = TableGrant("ledger", ("Query",))
+# a transaction needs the permission of each thing in it
+CHANGE_CONFIG = TableGrant(
+    "config", ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"), ("config", "name", "counter", "health")
+)
+
+ANSWER = Grant((READ_CATALOG, NOTE_HEALTH, WRITE_LEDGER), ("decrypt",))
+
+GRANTS: Mapping[str, Grant] = {
+    "chat_completions": ANSWER,
+    "completions": ANSWER,
+    "embeddings": ANSWER,
+    "models": Grant((READ_CATALOG,)),
+    "health": Grant((READ_CATALOG, READ_HEALTH)),
+    "admin_endpoints": Grant((READ_CATALOG, CHANGE_CONFIG), ("encrypt",)),
+    "admin_endpoint_probe": Grant((READ_CATALOG, NOTE_HEALTH), ("decrypt",)),
+    "admin_virtual_models": Grant((READ_CATALOG, CHANGE_CONFIG)),
+    "admin_activity": Grant((READ_LEDGER,)),
+    "admin_session": Grant(),
+    # reading the stream itself is granted with the event source
+    "usage_rollup": Grant((TableGrant("rollups", ("PutItem", "UpdateItem", "ConditionCheckItem")),)),
+}
+
+_KMS_ACTIONS: Mapping[KeyUse, str] = {"encrypt": "kms:Encrypt", "decrypt": "kms:Decrypt"}
+SEALED_FOR = "endpoint"  # the one name in the encryption context of a provider key
+
+
+def statements(grant: Grant, tables: Mapping[str, dynamodb.Table], keys: Keys) -> list[iam.PolicyStatement]:
+    found = [
+        iam.PolicyStatement(
+            actions=[f"dynamodb:{action}" for action in each.actions],
+            resources=[tables[each.table].table_arn],
+            conditions=_only(each.scopes),
+        )
+        for each in grant.tables
+    ]
+    if grant.provider_keys:
+        found.append(
+            iam.PolicyStatement(
+                actions=[_KMS_ACTIONS[use] for use in grant.provider_keys],
+                resources=[keys.providers.key_arn],
+                conditions={
+                    "Null": {f"kms:EncryptionContext:{SEALED_FOR}": "false"},
+                    "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": [SEALED_FOR]},
+                },
+            )
+        )
+    return found
+
+
+def _only(scopes: tuple[str, ...]) -> dict[str, Any] | None:
+    return {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": list(scopes)}} if scopes else None
