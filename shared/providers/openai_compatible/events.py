@@ -198,6 +198,8 @@ def decode_whole(body: JsonObject, endpoint: str) -> Frame:
         message["role"] = "assistant"
         message_events(message, index, choice.get("logprobs"), events)
         called = _whole_calls(message, index, events)
+        if called:
+            message.pop("function_call", None)  # llama-cpp-python says everything twice
         legacy = message.get("function_call")
         if isinstance(legacy, dict) and _str(legacy.get("name")) and not called:
             events.append(ToolCallStarted(0, new_call_id(), legacy["name"], index))

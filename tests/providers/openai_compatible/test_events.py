@@ -192,6 +192,18 @@ def test_a_whole_answer_is_mended() -> None:
     assert mended["id"].startswith("call_")
 
 
+def test_a_call_that_is_said_twice_is_one_call() -> None:
+    function = {"name": "f", "arguments": "{}"}
+    message = {"content": None, "tool_calls": [{"id": "call_a", "function": function}], "function_call": function}
+    frame = decode_whole({"choices": [{"message": message, "finish_reason": "stop"}]}, "x")
+    assert frame.native is not None
+    assert "function_call" not in frame.native.body["choices"][0]["message"]
+    assert frame.native.body["choices"][0]["finish_reason"] == "tool_calls"
+    assert [event for event in frame.events if isinstance(event, ToolCallStarted)] == [
+        ToolCallStarted(0, "call_a", "f")
+    ]
+
+
 def test_a_whole_answer_without_a_finish_reason_is_malformed() -> None:
     with pytest.raises(UpstreamMalformed, match="finish reason"):
         decode_whole({"choices": [{"message": {"content": "x"}, "finish_reason": None}]}, "x")
