@@ -90,6 +90,7 @@ class TestLlamaCppPython(Conversation):
         [call] = answer.choices[0].message.tool_calls or []
         assert call.function.name == "choose_city"
         assert json.loads(call.function.arguments)["city"] in ("Oslo", "Rome")
+        assert answer.choices[0].message.function_call is None
         assert answer.choices[0].finish_reason == "tool_calls"
 
     def test_calls_a_tool_in_a_stream(self, client: OpenAI, http: httpx.Client, backend: Offer) -> None:
@@ -98,7 +99,7 @@ class TestLlamaCppPython(Conversation):
         chunks = chunks_of(http.post(CHAT, json=body).content)
         check_chunks(chunks, backend.model("caller"))
         deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
-        assert not any("function_call" in delta for delta in deltas)
+        assert not any(delta.get("function_call") for delta in deltas)
         said = "".join(call["function"]["arguments"] for delta in deltas for call in delta.get("tool_calls") or ())
         assert json.loads(said)["city"] in ("Oslo", "Rome")
         assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
@@ -138,9 +139,10 @@ def test_a_stream_that_another_request_cuts_is_told_to_be_cut(
         body = a_chat(cut.model("chat"), stream=True, max_tokens=230)
         with http.stream("POST", CHAT, json=body) as first:
             lines = first.iter_lines()
-            assert next(lines).startswith("data: ")
+            assert next(line for line in lines if line.startswith("data: "))
             second = http.post(CHAT, json=a_chat(cut.model("chat"), max_tokens=4))
             assert second.status_code == 200, second.text
             rest = "\n".join(lines)
-    assert '"error"' in rest or '"finish_reason":"length"' in rest or '"finish_reason":"stop"' in rest
-    assert ('"error"' in rest) != ("[DONE]" in rest)
+    was_cut = '"code":"upstream_cut"' in rest
+    assert was_cut or '"finish_reason":"' in rest  # a quick machine was done before
+    assert was_cut != ("[DONE]" in rest)

@@ -37,6 +37,7 @@ def write(path: str) -> None:
     writer.add_head_count_kv(HEADS)
     writer.add_rope_dimension_count(WIDTH // HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_pooling_type(gguf.PoolingType.MEAN)  # for embeddings: one vector a text
     writer.add_vocab_size(len(words))
     writer.add_tokenizer_model("llama")
     writer.add_token_list([word for word, _ in words])
