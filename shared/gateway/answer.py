@@ -11,6 +11,7 @@ from shared.chat.request import ChatRequest, EmbeddingRequest, Message, TextPart
 from shared.errors import GatewayError, ModelNotFound, NoEndpointEnabled
 from shared.gateway.attempt import Attempt, Choir, Source
 from shared.gateway.catalog import Catalog, VirtualModel
+from shared.gateway.failures import name_endpoint
 from shared.gateway.metering import Caller, Meter
 from shared.gateway.reasoning import HideReasoning
 from shared.gateway.records import Recorder
@@ -202,6 +203,7 @@ class Gateway:
                 answer = await self._adapters[stop.endpoint.type].embed(request, target)
             except GatewayError as error:
                 meter.fail(error)
+                name_endpoint(error, stop.endpoint)
                 self._note(stop, error)
                 failure = error
                 if not error.another_target_may_help:

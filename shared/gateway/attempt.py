@@ -17,6 +17,7 @@ from shared.chat.events import (
 from shared.chat.request import ChatRequest
 from shared.chat.usage import Usage
 from shared.errors import GatewayError, InternalError, UpstreamMalformed
+from shared.gateway.failures import name_endpoint
 from shared.gateway.metering import Meter
 from shared.providers.base import Adapter, OneChoiceOnly, Target
 
@@ -35,7 +36,7 @@ class Attempt:
     def __init__(self, adapter: Adapter, request: ChatRequest, target: Target, meter: Meter) -> None:
         self._batches = adapter.stream(request, target)
         self._meter = meter
-        self._endpoint = target.endpoint.name
+        self._endpoint = target.endpoint
         self._begun = False
         self._over = False
 
@@ -49,6 +50,7 @@ class Attempt:
         except GatewayError as error:
             self._over = True
             self._meter.fail(error)
+            name_endpoint(error, self._endpoint)
             raise
         except OneChoiceOnly:
             self._over = True
@@ -67,7 +69,7 @@ class Attempt:
     def _complete(self) -> Batch | None:
         self._over = True
         if not self._begun:
-            error = UpstreamMalformed(f"endpoint '{self._endpoint}' answered with nothing")
+            error = UpstreamMalformed(f"endpoint '{self._endpoint.name}' answered with nothing")
             self._meter.fail(error)
             raise error
         reported = self._meter.usage
