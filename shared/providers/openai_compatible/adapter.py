@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 
 from shared.chat.events import Batch, Frame
 from shared.chat.request import ChatRequest, EmbeddingRequest
@@ -61,44 +61,35 @@ class OpenAICompatible:
                 yield batch
 
     async def _ask(self, request: ChatRequest, target: Target, *, legacy: bool) -> AsyncGenerator[Batch, None]:
+        endpoint = target.endpoint.name
         path = self._preset.completions if legacy else self._preset.chat
         stream = request.stream and not target.whole
         body = (completion_body if legacy else chat_body)(request, target, self._preset, stream=stream)
         if self._fresh(self._no_usage, target):
             body.pop("stream_options", None)
-        try:
-            answered = self._post(str(path), body, target, legacy=legacy)
-            async with aclosing(answered):
-                async for batch in answered:
-                    yield batch
-        except UpstreamRefused as refused:
+        while True:
+            async with self._post(str(path), body, target) as response:
+                if response.status == 200:
+                    if media_type(response.headers) == "text/event-stream":
+                        async for batch in _frames(response, CompletionDecoder if legacy else ChunkDecoder, endpoint):
+                            yield batch
+                    else:
+                        whole = parse_object(await response.read(), endpoint)
+                        yield [decode_whole_completion(whole, endpoint) if legacy else decode_whole(whole, endpoint)]
+                    return
+                refused = refuse(response.status, response.headers, await response.read(), endpoint)
             if "stream_options" not in refused.message or body.pop("stream_options", None) is None:
-                raise
+                raise refused
             self._remember(self._no_usage, target)
-            answered = self._post(str(path), body, target, legacy=legacy)
-            async with aclosing(answered):
-                async for batch in answered:
-                    yield batch
 
-    async def _post(self, path: str, body: JsonObject, target: Target, *, legacy: bool) -> AsyncGenerator[Batch, None]:
-        endpoint = target.endpoint.name
-        async with self._upstream.request(
+    def _post(self, path: str, body: JsonObject, target: Target) -> AbstractAsyncContextManager[UpstreamResponse]:
+        return self._upstream.request(
             "POST",
             join_url(target.endpoint.url, path),
             headers=self._headers(target, stream=bool(body.get("stream"))),
             body=dumps(body),
             timeouts=target.timeouts._replace(total=None) if body.get("stream") else target.timeouts,
-        ) as response:
-            if response.status != 200:
-                raise refuse(response.status, response.headers, await response.read(), endpoint)
-            kind = media_type(response.headers)
-            if kind == "text/event-stream":
-                decoder = CompletionDecoder(endpoint) if legacy else ChunkDecoder(endpoint)
-                async for batch in _frames(response, decoder, endpoint):
-                    yield batch
-                return
-            whole = parse_object(await response.read(), endpoint)
-            yield [decode_whole_completion(whole, endpoint) if legacy else decode_whole(whole, endpoint)]
+        )
 
     async def embed(self, request: EmbeddingRequest, target: Target) -> Embeddings:
         if self._preset.embeddings is None:
@@ -179,9 +170,10 @@ class OpenAICompatible:
 
 
 async def _frames(
-    response: UpstreamResponse, decoder: ChunkDecoder | CompletionDecoder, endpoint: str
+    response: UpstreamResponse, decoding: type[ChunkDecoder | CompletionDecoder], endpoint: str
 ) -> AsyncGenerator[Batch, None]:
     """The frames of a stream, one batch per read; raises unless every choice came to its end."""
+    decoder = decoding(endpoint)
     async with aclosing(event_batches(response)) as batches:
         async for events in batches:
             batch: list[Frame] = []
