@@ -33,14 +33,14 @@ _REFUSED_HEADERS = frozenset(
     "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
     "upgrade host content-length content-encoding expect".split()
 )
-_DEFAULTS = ("description", "system_prompt", "max_tokens", "temperature", "top_p")
+_DEFAULTS = ("description", "system_prompt", "max_tokens", "temperature", "top_p", "reasoning")
 _PRICES = (
     "cost_per_1m_tokens_in",
     "cost_per_1m_tokens_out",
     "cost_per_1m_tokens_in_cached",
     "cost_per_1m_tokens_out_cached",
 )
-_FLAGS = ("disable_streaming", "force_non_streaming", "show_reasoning", "enabled")
+_FLAGS = ("disable_streaming", "force_non_streaming", "show_reasoning", "starts_in_reasoning", "enabled")
 
 
 def _headers(value: Any) -> dict[str, str]:
@@ -91,6 +91,8 @@ CustomHeaders = Annotated[
         }
     ),
 ]
+Reasoning: TypeAlias = Literal["field", "inline", "hidden"]
+"""How thinking is shown: as `reasoning_content`, in the text, or not at all; null goes by `show_reasoning`."""
 ActualModel = Annotated[str, Field(min_length=1, max_length=512)]
 EndpointId = Annotated[int, Field(strict=True, ge=1, le=9_999_999_999)]
 
@@ -129,6 +131,8 @@ class VirtualModelRow(BaseModel):
     disable_streaming: bool
     force_non_streaming: bool
     show_reasoning: bool
+    reasoning: Reasoning | None
+    starts_in_reasoning: bool
     enabled: bool
     version: int
     created_at: int
@@ -165,6 +169,8 @@ class VirtualModelChange(Form):
     disable_streaming: Flag = False
     force_non_streaming: Flag = False
     show_reasoning: Flag = True
+    reasoning: Reasoning | None = None
+    starts_in_reasoning: Flag = False
     enabled: Flag = True
     version: Version | None = None
 

@@ -13,9 +13,9 @@ from shared.gateway.attempt import Attempt, Choir, Source
 from shared.gateway.catalog import Catalog, VirtualModel
 from shared.gateway.failures import name_endpoint
 from shared.gateway.metering import Caller, Meter
-from shared.gateway.reasoning import HideReasoning
 from shared.gateway.records import Recorder
 from shared.gateway.routing import Route, Stop, apply_policy, resolve
+from shared.gateway.steps import Step, steps_for
 from shared.providers.base import Adapter, Embeddings, Endpoint, OneChoiceOnly, Target, Timeouts
 
 
@@ -47,14 +47,6 @@ class HealthNotes(Protocol):
     def note(self, endpoint_id: int, ok: bool, error_code: str | None) -> None:
         """Remember how the endpoint was last seen; never blocks."""
         ...
-
-
-class Step(Protocol):
-    """One transformation of the stream, fed batch by batch."""
-
-    def feed(self, batch: Batch) -> Batch: ...
-
-    def finish(self) -> Batch: ...
 
 
 class Answer:
@@ -165,8 +157,7 @@ class Gateway:
         except BaseException:
             await source.aclose()
             raise
-        steps: list[Step] = [] if route.virtual_model.show_reasoning else [HideReasoning()]
-        answer = Answer(route, stop, source, first or [], steps)
+        answer = Answer(route, stop, source, first or [], steps_for(request, route.virtual_model))
         answer.dropped = adapter.dropped(request, target)
         return answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from shared.providers.base import Endpoint
 
@@ -37,6 +37,8 @@ class VirtualModel:
     disable_streaming: bool = False
     force_non_streaming: bool = False
     show_reasoning: bool = True
+    reasoning: Literal["field", "inline", "hidden"] | None = None  # None: a field, or hidden without `show_reasoning`
+    starts_in_reasoning: bool = False  # the opening tag is in the prompt, the model writes only the closing one
     cost_per_1m_tokens_in: Decimal | None = None
     cost_per_1m_tokens_out: Decimal | None = None
     cost_per_1m_tokens_in_cached: Decimal | None = None

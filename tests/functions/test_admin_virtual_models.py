@@ -86,6 +86,8 @@ async def test_creates_with_everything_unset(admin: httpx.AsyncClient, endpoint:
         "disable_streaming": False,
         "force_non_streaming": False,
         "show_reasoning": True,
+        "reasoning": None,
+        "starts_in_reasoning": False,
         "enabled": True,
         "version": 1,
         "created_at": row["created_at"],

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from shared.chat.request import ChatRequest
 from shared.chat.response import Response
 from shared.errors import UpstreamFailure
-from shared.gateway.reasoning import HideReasoning
 from shared.protocols.openai_chat.wire import OpenAIChat
 from shared.protocols.openai_completions.wire import OpenAICompletions
 from shared.protocols.openai_embeddings import render
 from shared.protocols.rendering import Envelope, Wire
 from shared.providers.openai_compatible import OpenAICompatible
 from shared.providers.presets import Preset
+from shared.reasoning.show import ShowReasoning
 from tests.contract.asking import check_chunks, chunks_of
 from tests.providers.asking import a_completion, a_request, a_target, an_embedding
 from tests.providers.openai_compatible.pieces import Pieces
@@ -87,7 +87,7 @@ async def answered(pieces: Pieces, request: ChatRequest, wire: Wire, *, hide: bo
     """The whole stream as a client gets it; a failure of the backend's is none of ours."""
     renderer = wire.stream(Envelope(request))
     found = Response()
-    step = HideReasoning()
+    step = ShowReasoning("hidden")
     sent = b""
     try:
         async with aclosing(OpenAICompatible(pieces, Preset()).stream(request, a_target("http://backend"))) as batches:
