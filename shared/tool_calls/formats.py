@@ -112,9 +112,14 @@ FORMATS: tuple[Format, ...] = (
         "body", '<|tool_call|>[{"name": "T", "arguments": {"k": "v"}}]',
         openers=(
             "<|START_ACTION|>", "<|tool_call|>", "<|action_start|>", "<|tools_prefix|>", "<|function_call|>",
-            "function call<|role_sep|>", "<|python_tag|>", "<|python_start|>", "<|tool_call_start|>", "<<function>>",
+            "<|python_tag|>", "<|python_start|>", "<|tool_call_start|>", "<<function>>",
         ),
         closers=("<|END_ACTION|>", "<|/tool_call|>", "<|action_end|>", "<|tools_suffix|>", "<|tool_call_end|>"),
+    ),
+    Format(
+        "gigachat", "GigaChat: function call<|role_sep|>", "body",
+        'function call<|role_sep|>\n{"name": "T", "arguments": {"k": "v"}}', openers=("function call<|role_sep|>",),
+        where="line",
     ),
     Format(
         "json_tags", "JSON in other tags (Nemotron, the original's [TOOL_CALL] and <tool_code>)", "body",
@@ -124,7 +129,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "functools", "functools[…] (Phi-4-mini, FireFunction)", "body",
-        'functools[{"name": "T", "arguments": {"k": "v"}}]', openers=("functools[",), strong=False,
+        'functools[{"name": "T", "arguments": {"k": "v"}}]', openers=("functools",), strong=False,
     ),
     Format(
         "bracket_tool", "[tool]T[/tool] {…}", "named", '[tool]T[/tool] {"k": "v"}', openers=("[tool]",),
@@ -164,9 +169,13 @@ FORMATS: tuple[Format, ...] = (
         openers=("<|channel|>", "<|start|>"),
     ),
     Format(
-        "harmony_stripped", "Harmony without its tokens: commentary to=functions.T json{…}", "harmony",
-        'commentary to=functions.T json{"k": "v"}',
-        openers=("commentary to=", "analysis to=", "assistantcommentary to=", "assistantanalysis to="),
+        "harmony_stripped", "Harmony without its tokens: assistantcommentary to=functions.T json{…}", "harmony",
+        'assistantcommentary to=functions.T json{"k": "v"}',
+        openers=("assistantcommentary to=", "assistantanalysis to="),
+    ),
+    Format(
+        "harmony_bare", "Harmony without its tokens at the start of a line", "harmony",
+        'commentary to=functions.T json{"k": "v"}', openers=("commentary to=", "analysis to="), where="line",
     ),
     Format(
         "react", "ReAct: Action and Action Input (LangChain, LlamaIndex, smolagents)", "react",

@@ -14,6 +14,7 @@ PARAMETER_TAGS = (
     "<longcat_arg_key>",
 )  # fmt: skip
 PARAMETER_CLOSERS = (*spaced("</", "parameter>"), "</param>", "</arg_value>", "</longcat_arg_value>")
+HEAD = 3  # characters by which most markup in a raw value is told to be data
 _OPENERS_AS_CLOSERS = frozenset(("<tool_call>", "<tool_calls>", "[TOOL_CALLS]"))
 
 
@@ -34,10 +35,14 @@ class Grammar:
         strong = tuple(opener for row in formats if row.strong for opener in row.openers)
         self.structure = tuple(dict.fromkeys((*self.trailers, *strong)))
         self.inside = (*self.structure, *PARAMETER_TAGS)
+        self.heads = frozenset(each[:HEAD] for each in (*PARAMETER_TAGS, *PARAMETER_CLOSERS, *self.closers))
         self.opens_with_name = tuple(row for row in formats if row.opens_with_name)
 
-    def markers(self, names: frozenset[str], triggers: frozenset[str] = frozenset()) -> Markers:
-        """Finds every opener; `triggers` are those of administrators' patterns."""
+    def markers(self, names: frozenset[str], triggers: frozenset[str] = frozenset()) -> tuple[Markers, Markers]:
+        """Finds every opener; `triggers` are those of administrators' patterns.
+
+        One for the start of a line and one for the rest of it, where far fewer texts can open anything.
+        """
         return _markers(self, names, triggers)
 
     def named(self, names: frozenset[str]) -> dict[str, tuple[Format, ...]]:
@@ -67,8 +72,11 @@ def _known(formats: Iterable[Format], *, closers: bool) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _markers(grammar: Grammar, names: frozenset[str], triggers: frozenset[str]) -> Markers:
-    return Markers((*((grammar.named(names).keys() | triggers) - {"```"}), "\n", "`", "~~~"))
+def _markers(grammar: Grammar, names: frozenset[str], triggers: frozenset[str]) -> tuple[Markers, Markers]:
+    openers = grammar.named(names)
+    anywhere = {opener for opener, rows in openers.items() if any(row.where == "anywhere" for row in rows)} | triggers
+    line = openers.keys() | triggers
+    return Markers((*(line - {"```"}), "\n", "`", "~~~")), Markers((*(anywhere - {"```"}), "\n", "`"))
 
 
 @lru_cache(maxsize=64)

@@ -99,9 +99,9 @@ def string(source: Source, place: Place, emit: Callable[[str], object], *, limit
         character = text[position]
         if character == "\\":
             escape = yield from source.ahead(2)
-            if len(escape) < 2:
+            if len(escape) < 2 or not (yield from _escape(source, escape[1], emit)):
+                source.position = len(source.text)
                 return False
-            yield from _escape(source, escape[1], emit)
         elif character == quote:
             verdict = closes(text, position + 1, place, ended=source.ended)
             if verdict is None:
@@ -120,14 +120,16 @@ def string(source: Source, place: Place, emit: Callable[[str], object], *, limit
         length += 1
 
 
-def _escape(source: Source, sign: str, emit: Callable[[str], object]) -> Reading[None]:
-    """Hand on one escape, made legal."""
+def _escape(source: Source, sign: str, emit: Callable[[str], object]) -> Reading[bool]:
+    """Hand on one escape, made legal; False when it was cut off."""
     if sign == "u":
         digits = (yield from source.ahead(6))[2:]
         if len(digits) == 4 and _HEX.issuperset(digits):
             source.position += 6
             emit("\\u" + digits)
-            return
+            return True
+        if len(digits) < 4 and source.ended and source.position + 2 + len(digits) == len(source.text):
+            return False
     source.position += 2
     if sign in '"\\/bfnrt':
         emit("\\" + sign)
@@ -139,6 +141,7 @@ def _escape(source: Source, sign: str, emit: Callable[[str], object]) -> Reading
         emit("\\\\" + (_CONTROL.get(sign) or f"\\u{ord(sign):04x}"))
     else:
         emit("\\\\" + sign)
+    return True
 
 
 def raw_value(source: Source, place: Place, limit: int | None = None) -> Reading[str | None]:

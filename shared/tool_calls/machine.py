@@ -70,7 +70,9 @@ class Machine:
     ) -> None:
         self.calls = first_call  # how many this choice has had
         self.cut = False  # the last call broke off
+        self.broken = False  # a call in the middle of the text was too malformed to end
         self.faults = 0
+        self.wasted = 0  # characters read for nothing
         self._tools = tools
         self._grammar = grammar
         self._choice = choice
@@ -83,7 +85,8 @@ class Machine:
         self._pattern_budget = Budget(patterns.count if patterns else 0)
         triggers: Mapping[str, tuple[Compiled, ...]] = patterns.by_trigger if patterns else {}
         self._triggers = triggers
-        self._markers = grammar.markers(names, frozenset(triggers))
+        self._on_line, self._in_line = grammar.markers(names, frozenset(triggers))
+        self._markers = self._on_line
         self.found: list[Match] = []
         self._seen: list[str] = []  # what was said, for patterns that wait for the end
         self._seen_length = 0
@@ -97,12 +100,12 @@ class Machine:
         self._candidate: Candidate | None = None
         self._draft: Draft | None = None
         self._open = False  # a call is being streamed
+        self._passing = False  # text in the middle of a line, with nothing held back but what may become a marker
         self._trailing = False
         self._waiting: list[tuple[str, str]] = []  # parked calls, and their text
         self._waiting_text = ""
         self._cut_short = False
         self._budget = MAX_SCANNED
-        self._wasted = 0
         self._tried: set[str] = set()  # the openers that came to nothing where the text stands
         self._at_start = True
         self._line_blank = True
@@ -123,11 +126,21 @@ class Machine:
         if self._budget <= 0:
             return [TextDelta(text, self._choice)] if text else []
         self._budget -= len(text)
+        if self._passing and not self._state.depth:
+            markers = self._in_line
+            _, state = markers.find(text, 0, markers.root)
+            if state is markers.root:  # the common case: ordinary text in the middle of a line
+                return [TextDelta(text, self._choice)]
         self._scanned -= self._source.position
         self._source.append(text)
         self._run()
         if self._budget <= 0 and self._reader is None:
             self._give_up()
+        self._passing = (
+            self._reader is None
+            and self._markers is self._in_line
+            and not (self._patterns or self._waiting_text or self._line_blank)
+        )
         return self._drain()
 
     def finish(self, reason: FinishReason = "stop") -> list[Event]:
@@ -169,6 +182,8 @@ class Machine:
         """Say text up to the next candidate; False when the text is used up."""
         source = self._source
         while True:
+            if self._markers is self._on_line and not self._line_blank:
+                self._resume()
             before = self._scanned
             index, state = self._markers.find(source.text, before, self._state)
             self._scanned, self._state = index, state
@@ -192,6 +207,7 @@ class Machine:
             if self._line_blank:
                 self._code = 0  # a code span ends with its paragraph at the latest
             self._line_blank, self._quoted = True, False
+            self._resume()
             return False
         before = source.text[source.position : start]
         if not before and marker in self._tried:
@@ -212,6 +228,9 @@ class Machine:
                 formats = []
             formats.append(None)
         if not formats:
+            if self._line_blank and not on_line and self._state.depth <= len(marker):
+                self._say(before)
+                source.position = start
             return False
         if before:
             self._say(before)
@@ -319,6 +338,7 @@ class Machine:
         self._source.hold()
 
     def _resume(self) -> None:
+        self._markers = self._on_line if self._line_blank else self._in_line
         self._state, self._scanned = self._markers.root, self._source.position
 
     def _fail(self) -> None:
@@ -328,11 +348,12 @@ class Machine:
         if self._open:  # its beginning is with the client already; the rest of the text is said as it is
             self._open = False
             self.cut = source.position >= len(source.text) and source.ended
+            self.broken = self.broken or not self.cut
             self._flush_written()
             source.let_go()
             self._resume()
             return
-        self._wasted += source.rewind()
+        self.wasted += source.rewind()
         if self._trailing:
             self._trailing = False
             self._line_blank = True
@@ -342,7 +363,7 @@ class Machine:
         else:
             source.let_go()
             self._resume()
-        if self._wasted > MAX_WASTED:
+        if self.wasted > MAX_WASTED:
             self._give_up()
 
     def _give_up(self) -> None:

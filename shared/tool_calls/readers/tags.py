@@ -11,7 +11,7 @@ from typing import Any
 from shared.tool_calls.arguments import Arguments
 from shared.tool_calls.candidate import Candidate, Cut, Draft, NoCall
 from shared.tool_calls.formats import MINIMAX
-from shared.tool_calls.grammar import PARAMETER_CLOSERS, PARAMETER_TAGS
+from shared.tool_calls.grammar import HEAD, PARAMETER_CLOSERS, PARAMETER_TAGS
 from shared.tool_calls.readers.json_calls import MAX_WHOLE
 from shared.tool_calls.readers.json_calls import arguments as json_arguments
 from shared.tool_calls.schema import MAX_DEPTH, MAX_NAME, Declared
@@ -278,6 +278,7 @@ def _raw(
 ) -> Reading[None]:
     """Read a raw value and its closing tag; the framing newline before the tag is not part of it."""
     source = candidate.source
+    heads = candidate.grammar.heads.union(each[:HEAD] for each in (*closers, *candidate.structure))
     newline = ""
     while True:
         text, position = source.text, source.position
@@ -299,7 +300,9 @@ def _raw(
                 raise Cut
             yield
             continue
-        verdict = _ends(candidate, writing, closers, on_new_line=bool(newline))
+        head = text[end : end + HEAD]
+        known = len(head) < HEAD or head in heads
+        verdict = _ends(candidate, writing, closers, on_new_line=bool(newline)) if known else DATA
         if verdict is None:
             yield
         elif verdict == DATA:
