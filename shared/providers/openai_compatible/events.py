@@ -115,7 +115,7 @@ class ChunkDecoder:
         delta = choice.get("delta")
         if isinstance(delta, dict):
             message_events(delta, index, choice.get("logprobs"), events)
-            if _call_list(delta):
+            if "tool_calls" in delta and _call_list(delta):
                 delta.pop("function_call", None)  # llama-cpp-python says everything twice
                 self._calls(delta["tool_calls"], index, state, events)
             elif isinstance(delta.get("function_call"), dict):
@@ -230,7 +230,8 @@ def read_choices(body: JsonObject) -> list[JsonObject]:
         index = choice.get("index")
         if type(index) is not int or index < 0:
             choice["index"] = position
-        if not isinstance(choice.get("logprobs", {}), dict):
+        logprobs = choice.get("logprobs")
+        if logprobs is not None and not isinstance(logprobs, dict):
             choice["logprobs"] = None
     return choices
 
