@@ -35,14 +35,15 @@ class Markers:
         self.root = State("", 0, ())
         self._states = {"": self.root}
         firsts = "".join(sorted({literal[0] for literal in self.literals}))
-        self._skip: Callable[[str, int], re.Match[str] | None] = re.compile(f"[{re.escape(firsts)}]").search
+        self.first: Callable[..., re.Match[str] | None] = re.compile(f"[{re.escape(firsts)}]").search
+        """Finds the first character that could begin a marker: None for most of prose."""
 
     def find(self, text: str, start: int, state: State) -> tuple[int, State]:
         """Read `text` from `start` until a marker ends or the text does: the index behind it, and the state there.
 
         The markers are in `state.hits`, if the index moved; `state.depth` characters before it may still become one.
         """
-        root, alphabet, skip = self.root, self._alphabet, self._skip
+        root, alphabet, skip = self.root, self._alphabet, self.first
         position, end = start, len(text)
         while position < end:
             if state is root:

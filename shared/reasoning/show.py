@@ -25,7 +25,21 @@ class ShowReasoning:
         self._inside: set[int] = set()
 
     def feed(self, batch: Batch) -> Batch:
-        return [frame for frame in map(self._frame, batch) if frame.events or frame.native]
+        out: list[Frame] = []
+        for frame in batch:
+            event = frame.events[0] if len(frame.events) == 1 else None
+            if (
+                type(event) is TextDelta
+                and event.text
+                and event.choice in self._answered
+                and event.choice not in self._inside
+            ):
+                out.append(frame)
+                continue
+            changed = self._frame(frame)
+            if changed.events or changed.native:
+                out.append(changed)
+        return out
 
     def finish(self) -> Batch:
         return []

@@ -76,10 +76,15 @@ class Splitter:
         if starts_in_reasoning:
             self._enter(formats.prompted)
 
-    @property
-    def plain(self) -> bool:
-        """Whether text passes and nothing is held back."""
-        return not (self._starting or self._row or self._text)
+    def passes(self, text: str) -> bool:
+        """Whether `text` can go on as it is, which is then taken as fed: the common case, in the answer."""
+        if self._starting or self._row or self._text or not text:
+            return False
+        if self._markers is not None and self._markers.first(text) is not None:
+            return False
+        self._before = text[-1]
+        self._state = self._markers.root if self._markers else None
+        return True
 
     def feed(self, text: str) -> list[Event]:
         return self._take(text, ended=False) if text else []
@@ -241,7 +246,16 @@ class SplitReasoning:
         self._choices: dict[int, Splitter] = {}
 
     def feed(self, batch: Batch) -> Batch:
-        return [frame for frame in map(self._frame, batch) if frame.events or frame.native]
+        out: list[Frame] = []
+        for frame in batch:
+            event = frame.events[0] if len(frame.events) == 1 else None
+            if type(event) is TextDelta and (known := self._choices.get(event.choice)) and known.passes(event.text):
+                out.append(frame)
+                continue
+            changed = self._frame(frame)
+            if changed.events or changed.native:
+                out.append(changed)
+        return out
 
     def finish(self) -> Batch:
         rest = tuple(event for splitter in self._choices.values() for event in splitter.finish())
@@ -253,9 +267,11 @@ class SplitReasoning:
         for event in frame.events:
             if type(event) is TextDelta:
                 splitter = self._splitter(event.choice)
-                plain = splitter.plain
+                if splitter.passes(event.text):
+                    events.append(event)
+                    continue
                 said = splitter.feed(event.text)
-                if plain and len(said) == 1 and type(said[0]) is TextDelta and said[0].text == event.text:
+                if len(said) == 1 and type(said[0]) is TextDelta and said[0].text == event.text:
                     events.append(event)
                 else:
                     events += said

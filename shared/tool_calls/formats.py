@@ -169,13 +169,9 @@ FORMATS: tuple[Format, ...] = (
         openers=("<|channel|>", "<|start|>"),
     ),
     Format(
-        "harmony_stripped", "Harmony without its tokens: assistantcommentary to=functions.T json{…}", "harmony",
-        'assistantcommentary to=functions.T json{"k": "v"}',
-        openers=("assistantcommentary to=", "assistantanalysis to="),
-    ),
-    Format(
-        "harmony_bare", "Harmony without its tokens at the start of a line", "harmony",
-        'commentary to=functions.T json{"k": "v"}', openers=("commentary to=", "analysis to="), where="line",
+        "harmony_stripped", "Harmony without its tokens: commentary to=functions.T json{…}", "harmony",
+        'commentary to=functions.T json{"k": "v"}',
+        openers=("commentary to=", "analysis to=", "assistantcommentary to=", "assistantanalysis to="), where="line",
     ),
     Format(
         "react", "ReAct: Action and Action Input (LangChain, LlamaIndex, smolagents)", "react",

@@ -121,16 +121,20 @@ class Machine:
         """Whether nothing is held back."""
         return self._reader is None and not self._state.depth and not self._waiting_text
 
+    def passes(self, text: str) -> bool:
+        """Whether `text` can go on as it is, which is then taken as fed: the common case, in the middle of a line."""
+        if self._passing and not self._state.depth and self._in_line.first(text) is None and self._budget > 0:
+            self._budget -= len(text)
+            return True
+        return False
+
     def feed(self, text: str) -> list[Event]:
         """More of the answer; what can be said of it now."""
+        if self.passes(text):
+            return [TextDelta(text, self._choice)]
         if self._budget <= 0:
             return [TextDelta(text, self._choice)] if text else []
         self._budget -= len(text)
-        if self._passing and not self._state.depth:
-            markers = self._in_line
-            _, state = markers.find(text, 0, markers.root)
-            if state is markers.root:  # the common case: ordinary text in the middle of a line
-                return [TextDelta(text, self._choice)]
         self._scanned -= self._source.position
         self._source.append(text)
         self._run()

@@ -55,7 +55,16 @@ class RecoverToolCalls:
         self._choices: dict[int, _Choice] = {}
 
     def feed(self, batch: Batch) -> Batch:
-        return [frame for frame in map(self._frame, batch) if frame.events or frame.native]
+        out: list[Frame] = []
+        for frame in batch:
+            event = frame.events[0] if len(frame.events) == 1 else None
+            if type(event) is TextDelta and (choice := self._choices.get(event.choice)) and choice.passes(event.text):
+                out.append(frame)
+                continue
+            changed = self._frame(frame)
+            if changed.events or changed.native:
+                out.append(changed)
+        return out
 
     def finish(self) -> Batch:
         """An answer that ended without saying so: what was held back."""
@@ -94,6 +103,9 @@ class _Choice:
         self._over = False
         self._before = 0  # calls found in the text before the upstream's own
 
+    def passes(self, text: str) -> bool:
+        return self._native or (self._thoughts is None and self._machine.passes(text))
+
     def take(self, event: TextDelta | ReasoningDelta | ToolCallStarted | ToolCallDelta | Finished) -> list[Event]:
         match event:
             case TextDelta():
@@ -118,6 +130,8 @@ class _Choice:
         if self._native:
             return [*thoughts, event]
         machine = self._machine
+        if machine.passes(event.text):
+            return [*thoughts, event]
         idle = machine.idle
         said = machine.feed(event.text)
         if idle and len(said) == 1 and type(said[0]) is TextDelta and said[0].text == event.text:
