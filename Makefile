@@ -33,7 +33,7 @@ backends: setup-dev   ## drive heavy real backends: gigabytes, and a compiler's 
 	$(BIN)/python -m pytest -n 0 -m backends -rs tests/backends
 
 infra-test: $(VENV)/.infra   ## the deployment: one synth, its rules, and every bundle imported alone
-	$(BIN)/python -m pytest -n 0 tests/infra
+	$(BIN)/python -m pytest -n 0 -m infra tests/infra
 
 # CONTEXT='stage=prod alarm_email=ops@example.org'; `python -m infra.context` lists what there is
 CDK = PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
@@ -85,4 +85,4 @@ lock:                 ## pin again, newest versions
 	$(BIN)/python -m tests.backends.lock
 
 clean:
-	rm -rf $(VENV) .venv-backends .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-backends build cdk.out node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

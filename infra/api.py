@@ -67,14 +67,8 @@ def check_paths(routes: Iterable[Route]) -> None:
                 raise ValueError(f"{path}: nothing can follow {part}")
 
 
-def make_api(
-    scope: Construct,
-    chosen: Context,
-    functions: Mapping[str, Function],
-    authorizer: apigateway.IAuthorizer | None,
-) -> apigateway.RestApi:
-    """`authorizer` guards the admin routes where API Gateway can; the functions check again themselves."""
-    check_paths(ROUTES)
+def make_api(scope: Construct, chosen: Context) -> apigateway.RestApi:
+    """The API without its routes: they need the functions, and these need to know where the dashboard calls them."""
     api = apigateway.RestApi(
         scope,
         "Api",
@@ -83,14 +77,24 @@ def make_api(
         cloud_watch_role=True,
         deploy_options=_stage(scope, chosen),
     )
-    for route in ROUTES:
-        _add(api, chosen, route, functions[route.function], authorizer)
     for name, kind, status, error_type, code in _OWN_ANSWERS:
         error = f'{{"error":{{"message":$context.error.messageString,"type":"{error_type}","code":"{code}"}}}}'
         api.add_gateway_response(name, type=kind, status_code=status, templates={"application/json": error})
     if chosen.domain:
         _name(api, chosen)
     return api
+
+
+def add_routes(
+    api: apigateway.RestApi,
+    chosen: Context,
+    functions: Mapping[str, Function],
+    authorizer: apigateway.IAuthorizer | None,
+) -> None:
+    """`authorizer` guards the admin routes where API Gateway can; the functions check again themselves."""
+    check_paths(ROUTES)
+    for route in ROUTES:
+        _add(api, chosen, route, functions[route.function], authorizer)
 
 
 def _stage(scope: Construct, chosen: Context) -> apigateway.StageOptions:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from aws_cdk import App
+from aws_cdk import App, Validations
 from aws_cdk import aws_lambda as lambda_
+from cdk_nag import AwsSolutionsChecks
 
 from infra.bundling import build
 from infra.context import ContextError, help_text, read_context
 from infra.gateway_stack import GatewayStack
+from infra.reach import ROOT
+from infra.rollup import rollup_exists
 from infra.wheels import LAMBDA, Target
 
 
@@ -17,6 +21,12 @@ def bundled(function: str, target: Target = LAMBDA) -> lambda_.Code:
     """The function's bundle as CDK's asset, under the digest that it has wherever it is built."""
     bundle = build(function, target)
     return lambda_.Code.from_asset(str(bundle.folder), asset_hash=bundle.digest)
+
+
+def built_site() -> Path | None:
+    """The dashboard's files, when `npm run build` in admin_frontend has made them."""
+    files = ROOT / "admin_frontend" / "dist"
+    return files if (files / "index.html").is_file() else None
 
 
 def main() -> int:
@@ -30,7 +40,8 @@ def main() -> int:
     except ContextError as problems:
         sys.stderr.write(f"{problems}\n")
         return 2
-    GatewayStack(app, chosen, bundled)
+    GatewayStack(app, chosen, bundled, site=built_site(), rollup=rollup_exists())
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
     return 0
 

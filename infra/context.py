@@ -93,9 +93,9 @@ class Context:
     certificate: str = _value(_certificate, "", "for `domain`, in the stack's region")
     dashboard_domain: str = _value(_host, "", "the dashboard's own host name")
     dashboard_certificate: str = _value(_certificate, "", "for `dashboard_domain`, in us-east-1")
-    vpc: str = _value(_matching("vpc-[0-9a-f]+", "a VPC's id"), "", "where private backends are reached")
+    vpc: str = _value(_matching("vpc-[0-9a-f]{8,17}", "a VPC's id"), "", "where private backends are reached")
     subnets: tuple[str, ...] = _value(
-        _list_of(_matching("subnet-[0-9a-f]+", "a subnet's id")),
+        _list_of(_matching("subnet-[0-9a-f]{8,17}", "a subnet's id")),
         (),
         "private subnets of `vpc`, with a way to DynamoDB, KMS and the providers",
     )

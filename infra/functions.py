@@ -15,8 +15,9 @@ from constructs import Construct
 
 from infra.bundling import functions as function_names
 from infra.context import Context
-from infra.grants import GRANTS, statements
+from infra.grants import GRANTS
 from infra.keys import Keys
+from infra.policies import statements
 from infra.reach import streams
 from infra.routes import ROUTES, Route
 from infra.wheels import LAMBDA
@@ -132,7 +133,7 @@ def _routed(scope: Construct, around: Surroundings, name: str, network: Mapping[
         timeout_seconds=timeout,
         concurrency=max((row.concurrency or 0 for row in rows), default=0) or (streamed and chosen.concurrency) or None,
         snap_start=streamed and chosen.snapstart,
-        network=network if GRANTS[name].provider_keys or name == "admin_session" else None,
+        network=network if _asks_others(name, chosen) else None,
     )
     entry: lambda_.IFunction = function
     if streamed and (chosen.snapstart or chosen.provisioned):
@@ -173,8 +174,14 @@ def _rows(name: str) -> list[Route]:
     return [route for route in ROUTES if route.function == name]
 
 
+def _asks_others(name: str, chosen: Context) -> bool:
+    """Whether it calls upstreams, or the session service."""
+    admin = any(row.access == "admin" for row in _rows(name)) or name == "admin_session"
+    return "decrypt" in GRANTS[name].provider_keys or (admin and chosen.auth == "session")
+
+
 def _network(scope: Construct, chosen: Context) -> dict[str, object] | None:
-    """For the functions that call upstreams, which may be private."""
+    """Where private upstreams are reached."""
     if not chosen.vpc:
         return None
     vpc = ec2.Vpc.from_vpc_attributes(

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
-
-from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
-
-from infra.keys import Keys
+from typing import Literal, NamedTuple, TypeAlias
 
 KeyUse: TypeAlias = Literal["encrypt", "decrypt"]
 
@@ -53,32 +48,4 @@ GRANTS: Mapping[str, Grant] = {
     "usage_rollup": Grant((TableGrant("rollups", ("PutItem", "UpdateItem", "ConditionCheckItem")),)),
 }
 
-_KMS_ACTIONS: Mapping[KeyUse, str] = {"encrypt": "kms:Encrypt", "decrypt": "kms:Decrypt"}
-SEALED_FOR = "endpoint"  # the one name in the encryption context of a provider key
-
-
-def statements(grant: Grant, tables: Mapping[str, dynamodb.Table], keys: Keys) -> list[iam.PolicyStatement]:
-    found = [
-        iam.PolicyStatement(
-            actions=[f"dynamodb:{action}" for action in each.actions],
-            resources=[tables[each.table].table_arn],
-            conditions=_only(each.scopes),
-        )
-        for each in grant.tables
-    ]
-    if grant.provider_keys:
-        found.append(
-            iam.PolicyStatement(
-                actions=[_KMS_ACTIONS[use] for use in grant.provider_keys],
-                resources=[keys.providers.key_arn],
-                conditions={
-                    "Null": {f"kms:EncryptionContext:{SEALED_FOR}": "false"},
-                    "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": [SEALED_FOR]},
-                },
-            )
-        )
-    return found
-
-
-def _only(scopes: tuple[str, ...]) -> dict[str, Any] | None:
-    return {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": list(scopes)}} if scopes else None
+SEALED_FOR = "endpoint"  # the one name in the encryption context of a provider key (shared/store/seal.py)

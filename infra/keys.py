@@ -25,7 +25,7 @@ def make_keys(scope: Construct, chosen: Context) -> Keys:
 
 def _data_key(scope: Construct, chosen: Context) -> kms.Key:
     """Usable through DynamoDB only, by whoever may use the table: the words of AWS's own key for DynamoDB."""
-    key = _key(scope, chosen, "DataKey", "tables, queue and topic")
+    key = _key(scope, chosen, "DataKey", "the tables")
     key.add_to_resource_policy(
         iam.PolicyStatement(
             sid="ThroughDynamoDB",
