@@ -266,20 +266,20 @@ async def test_a_cancellation_that_hangs_does_not_hold_anyone(server: Loopback, 
 
 async def test_a_stream_that_stays_silent_times_out_and_is_cancelled(server: Loopback, runpod: RunPod) -> None:
     streams(server, look("IN_QUEUE"))
-    stream = runpod.stream(a_request(), a_worker(server, timeouts=Timeouts(connect=1.0, idle=0.05)))
+    stream = runpod.stream(a_request(), a_worker(server, timeouts=Timeouts(connect=1.0, idle=0.5)))
     with pytest.raises(UpstreamJobTimedOut) as failed:
         await ask(stream)
     assert failed.value.status == 408
     assert count(server, "/cancel/job-1") == 1
-    assert count(server, "/stream/job-1") > 3
+    assert count(server, "/stream/job-1") > 2
 
 
 async def test_progress_renews_patience(server: Loopback, runpod: RunPod) -> None:
     events = [event + "\n\n" for event in SSE.strip().split("\n\n")]
-    slow = [Answer(look("IN_PROGRESS", event).body, delay_seconds=0.04) for event in events]
+    slow = [Answer(look("IN_PROGRESS", event).body, delay_seconds=0.2) for event in events]
     streams(server, *slow)
-    target = a_worker(server, timeouts=Timeouts(connect=1.0, idle=0.12))
-    assert text(await ask(runpod.stream(a_request(), target))) == "Grüße, wörld 🌍"  # 0.24 s in all
+    target = a_worker(server, timeouts=Timeouts(connect=1.0, idle=0.2 * (len(events) - 1)))
+    assert text(await ask(runpod.stream(a_request(), target))) == "Grüße, wörld 🌍"  # longer than its patience in all
 
 
 async def test_a_whole_answer_has_a_deadline(server: Loopback, runpod: RunPod) -> None:
