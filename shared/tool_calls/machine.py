@@ -121,6 +121,11 @@ class Machine:
         """Whether nothing is held back."""
         return self._reader is None and not self._state.depth and not self._waiting_text
 
+    @property
+    def pattern_characters(self) -> int:
+        """How many characters administrators' patterns were tried on."""
+        return self._pattern_budget.spent
+
     def passes(self, text: str) -> bool:
         """Whether `text` can go on as it is, which is then taken as fed: the common case, in the middle of a line."""
         if self._passing and not self._state.depth and self._in_line.first(text) is None and self._budget > 0:

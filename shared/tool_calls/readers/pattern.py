@@ -13,7 +13,7 @@ from shared.tool_calls.readers.tags import members
 from shared.tool_calls.schema import Declared
 from shared.tool_calls.source import Reading, Source
 
-_PAIR = re.compile(r"""([A-Za-z_][\w-]*)\s*[=:]\s*(?:"([^"]*)"|'([^']*)')\s*,?""")
+_PAIR = re.compile(r"""([A-Za-z_][\w-]{0,63})\s{0,8}[=:]\s{0,8}(?:"([^"]*)"|'([^']*)')\s*,?""")
 _NO_NAMES = frozenset(("", "tool_call"))
 
 
@@ -23,12 +23,15 @@ class Budget:
     def __init__(self, patterns: int) -> None:
         self._characters = patterns << 20
         self._attempts = 200
+        self.spent = 0
 
     def spend(self, characters: int) -> bool:
         """Whether one more attempt on so many characters is allowed."""
-        self._characters -= characters
+        if self.spent + characters > self._characters or not self._attempts:
+            return False
+        self.spent += characters
         self._attempts -= 1
-        return self._characters >= 0 and self._attempts >= 0
+        return True
 
 
 def pattern(candidate: Candidate, compiled: Compiled, budget: Budget) -> Reading[None]:

@@ -18,7 +18,7 @@ from shared.tool_calls.schema import MAX_DEPTH, MAX_NAME, Declared
 from shared.tool_calls.source import LOOKAHEAD, SPACE, Reading, Source
 from shared.wire import dumps
 
-_ATTRIBUTE = re.compile(r"""([\w.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_ATTRIBUTE = re.compile(r"""([\w.-]{1,64})\s{0,8}=\s{0,8}(?:"([^"]*)"|'([^']*)')""")
 _KEY_CLOSERS = {"<arg_key>": "</arg_key>", "<longcat_arg_key>": "</longcat_arg_key>"}
 _VALUE_TAGS = {"<arg_key>": "<arg_value>", "<longcat_arg_key>": "<longcat_arg_value>"}
 _OWN_TAG = re.compile(r"<([A-Za-z_][\w.-]{0,63})>")

@@ -1,0 +1,175 @@
+"""Administrators' patterns: checked when saved, explained when refused, bounded when used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.chat.events import TextDelta
+from shared.chat.request import Tool
+from shared.tool_calls.grammar import grammar_of
+from shared.tool_calls.harmless import HARMLESS
+from shared.tool_calls.machine import Machine
+from shared.tool_calls.pattern_defaults import DEFAULT_PATTERNS
+from shared.tool_calls.patterns import PatternError, PatternSet, compiled, pattern_of, trigger_of
+from shared.tool_calls.schema import Toolbox
+from shared.tool_calls.trial import NO_FORMATS, try_pattern
+from tests.tool_calls.corpus import tools
+
+CODING = tools({"tools": ["coding"]})
+
+
+def a_pattern(**fields: Any) -> dict[str, Any]:
+    return {
+        "pattern_name": "execute",
+        "pattern_type": "bracket",
+        "regex_pattern": r"\[EXECUTE:(\w+):([^\]]+)\]",
+        "tool_name_group": 1,
+        **fields,
+    }
+
+
+def test_all_ten_defaults_of_the_original_compile_and_only_action_is_off() -> None:
+    patterns = [pattern_of(record) for record in DEFAULT_PATTERNS]
+    assert len(patterns) == 10
+    assert not PatternSet(patterns).broken
+    assert [pattern.pattern_name for pattern in patterns if not pattern.enabled] == ["action"]
+    assert compiled(patterns[-1]).warnings
+
+
+@pytest.mark.parametrize(
+    ("regex", "hint"),
+    [
+        (r"<a>(?=b)", "lookahead"),
+        (r"(?<!x)<a>", "lookbehind"),
+        (r"<(\w+)>.*?</\1>", "references back"),
+        (r"<a>\Z", r"\z"),
+        (r"<a>x++", "possessive"),
+        (r"(?>a+)b", "atomic"),
+        (r"(?x) a b", "verbose"),
+        (r"a{2000}", "1000"),
+        (r"(unclosed", "missing"),
+    ],
+)
+def test_an_expression_the_engine_lacks_is_refused_with_the_way_out(regex: str, hint: str) -> None:
+    with pytest.raises(PatternError, match="RE2") as refused:
+        compiled(pattern_of(a_pattern(regex_pattern=regex)))
+    assert hint in str(refused.value)
+    assert refused.value.field == "regex_pattern"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"pattern_name": " "}, "pattern_name"),
+        ({"pattern_type": "yaml"}, "pattern_type"),
+        ({"regex_pattern": ""}, "regex_pattern"),
+        ({"regex_pattern": "x*"}, "regex_pattern"),
+        ({"regex_pattern": "x" * 5000}, "regex_pattern"),
+        ({"regex_pattern": "(?:a{900}){900}"}, "regex_pattern"),
+        ({"tool_name_group": 3}, "tool_name_group"),
+        ({"tool_name_group": "one"}, "tool_name_group"),
+        ({"parameter_mapping": "{not json"}, "parameter_mapping"),
+        ({"parameter_mapping": {"7": "command"}}, "parameter_mapping"),
+        ({"tool_name_mapping": [1]}, "tool_name_mapping"),
+    ],
+)
+def test_a_record_that_cannot_work_is_refused_at_its_field(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(PatternError) as refused:
+        compiled(pattern_of(a_pattern(**fields)))
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("regex", "trigger"),
+    [
+        (r"\[EXECUTE:(\w+)\]", "[EXECUTE:"),
+        (r"<tool_call>\s*(.*?)</tool_call>", "<tool_call>"),
+        (r"=> (\w+)", "=> "),
+        (r"ab?c", "a"),
+        (r"ab+c", "ab"),
+        (r"(a|b)c", ""),
+        (r"abc|def", ""),
+        (r"a\|b", "a|b"),
+        (r"[ab]c", ""),
+        (r"(?i)abc", ""),
+        (r".*x", ""),
+    ],
+)
+def test_the_fixed_text_that_every_match_begins_with(regex: str, trigger: str) -> None:
+    assert trigger_of(regex) == trigger
+
+
+def test_a_broken_pattern_is_left_out_and_named() -> None:
+    patterns = PatternSet([pattern_of(a_pattern()), pattern_of(a_pattern(pattern_name="bad", regex_pattern="("))])
+    assert patterns.count == 1
+    assert list(patterns.broken) == ["bad"]
+
+
+def test_scoping_is_by_globs() -> None:
+    pattern = pattern_of(a_pattern(models=["qwen*"], endpoints="local"))
+    assert pattern.applies("qwen3", "local")
+    assert not pattern.applies("gpt", "local")
+    assert not pattern.applies("qwen3", "cloud")
+
+
+def test_a_trial_says_what_was_found_what_is_left_and_where() -> None:
+    call = '<tool_call>{"name": "read", "arguments": {"filePath": "a"}}</tool_call>'
+    sample = f"First [EXECUTE:bash:ls] then {call}"
+    trial = try_pattern(sample, CODING, pattern_of(a_pattern(enabled=False)))
+    assert [call.name for call in trial.calls] == ["bash", "read"]
+    assert trial.text == "First then "
+    assert [(match.by, sample[match.start : match.end]) for match in trial.matches] == [
+        ("execute", "[EXECUTE:bash:ls]"),
+        ("hermes", sample[29:-12]),
+    ]
+    assert trial.false_positives == ()
+    assert trial.seconds > 0
+
+
+def test_a_trial_shows_the_harmless_texts_that_a_pattern_would_spoil() -> None:
+    action = next(record for record in DEFAULT_PATTERNS if record["pattern_name"] == "action")
+    trial = try_pattern("[searching for TODO]", CODING, pattern_of(action))
+    assert any("README" in spoilt.text for spoilt in trial.false_positives)
+
+
+def test_the_built_in_formats_spoil_no_harmless_text() -> None:
+    box = Toolbox([*CODING, Tool("Ada", None, {}), Tool("run", None, {}), Tool("code", None, {})])
+    for text in HARMLESS:
+        machine = Machine(box, grammar_of())
+        said = [*machine.feed(text), *machine.finish()]
+        assert {type(event) for event in said} == {TextDelta}
+        assert "".join(event.text for event in said) == text
+
+
+def test_a_pattern_that_begins_with_no_fixed_text_waits_for_the_end() -> None:
+    pattern = pattern_of(
+        a_pattern(regex_pattern=r"(please|now) list (?P<path>/\w+)", tool_name="glob", tool_name_group=None)
+    )
+    patterns = PatternSet([pattern])
+    machine = Machine(Toolbox(CODING), NO_FORMATS, patterns=patterns)
+    said = machine.feed("ok, please list /etc")
+    assert said == [TextDelta("ok, please list /etc")]
+    assert [type(event).__name__ for event in machine.finish()] == ["ToolCallStarted", "ToolCallDelta"]
+
+
+@pytest.mark.parametrize(
+    ("regex", "text"),
+    [
+        (r"<tool_call>(.*?)</tool_call>", "<tool_call>"),
+        (r"\[([a-zA-Z][^\]]+)\]", "[a"),
+        (r"x(.*?y)?z", "x"),
+        (r"(a+)+$", "a"),
+        (r"`{3}\s*(\w*)\s*\n?(.*?)`{3}", "```a"),
+    ],
+)
+def test_hostile_text_cannot_make_a_pattern_spend_more_than_its_budget(regex: str, text: str) -> None:
+    pattern = pattern_of(a_pattern(regex_pattern=regex, tool_name="bash", tool_name_group=None, max_window=65_536))
+    machine = Machine(Toolbox(CODING), NO_FORMATS, patterns=PatternSet([pattern]))
+    hostile = text * (400_000 // len(text))
+    said = [event for start in range(0, len(hostile), 64) for event in machine.feed(hostile[start : start + 64])]
+    said += machine.finish()
+    assert "".join(event.text for event in said if type(event) is TextDelta) == hostile
+    assert machine.pattern_characters <= 1 << 20
+    assert machine.faults == 0
