@@ -128,7 +128,6 @@ def _add(
     integration = apigateway.LambdaIntegration(
         function.entry,
         proxy=True,
-        allow_test_invoke=False,
         scope_permission_to_method=False,  # one permission a function, not one a method
         response_transfer_mode=apigateway.ResponseTransferMode.STREAM if route.streams else None,
         timeout=_STREAM_TIMEOUT if route.streams else _BUFFERED_TIMEOUT,

@@ -1,9 +1,11 @@
-"""`cdk synth`: the context read, the bundles built, the stack made. `python -m infra.app` is what CDK runs."""
+"""`cdk synth`: the context read, the bundles built, the stack made and checked. CDK runs `python -m infra.app`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import App, Validations
 from aws_cdk import aws_lambda as lambda_
@@ -17,10 +19,22 @@ from infra.rollup import rollup_exists
 from infra.wheels import LAMBDA, Target
 
 
-def bundled(function: str, target: Target = LAMBDA) -> lambda_.Code:
-    """The function's bundle as CDK's asset, under the digest that it has wherever it is built."""
-    bundle = build(function, target)
-    return lambda_.Code.from_asset(str(bundle.folder), asset_hash=bundle.digest)
+def gateway_app(target: Target = LAMBDA, context: Mapping[str, Any] | None = None, out: Path | None = None) -> App:
+    """The app, to be synthesized; `context` is laid over what CDK's command line gave. Raises ContextError.
+
+    With another target the template stays what it is for Lambda, and the bundles run where the target says.
+    """
+    app = App(analytics_reporting=False, context=dict(context or {}), outdir=str(out) if out else None)
+    chosen = read_context(app.node.get_all_context() or {})
+
+    def code_of(function: str) -> lambda_.Code:
+        bundle = build(function, target)
+        sys.stderr.write(f"{function:24} {bundle.size_bytes / 1e6:5.1f} MB unzipped\n")
+        return lambda_.Code.from_asset(str(bundle.folder), asset_hash=bundle.digest)
+
+    GatewayStack(app, chosen, code_of, site=built_site(), rollup=rollup_exists())
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
 
 
 def built_site() -> Path | None:
@@ -30,19 +44,14 @@ def built_site() -> Path | None:
 
 
 def main() -> int:
-    app = App(analytics_reporting=False)
-    given = app.node.get_all_context() or {}
-    if given.get("help"):
+    if App(analytics_reporting=False).node.try_get_context("help"):
         sys.stderr.write(help_text())
         return 2
     try:
-        chosen = read_context(given)
+        gateway_app().synth()
     except ContextError as problems:
         sys.stderr.write(f"{problems}\n")
         return 2
-    GatewayStack(app, chosen, bundled, site=built_site(), rollup=rollup_exists())
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    app.synth()
     return 0
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from infra.reach import ROOT
 from infra.routes import ROUTES, Route
 from tests.infra.conftest import Synth
 
@@ -37,6 +40,20 @@ def test_every_acknowledgement_has_a_reason() -> None:
     from infra.acknowledged import ACKNOWLEDGED
 
     assert all(len(each.reason.split()) >= 5 for each in ACKNOWLEDGED)
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [({"stage": "prod", "auth": "none"}, "accept_open=true"), ({"help": "1"}, "spend_usd_per_hour=10")],
+)
+def test_cdk_is_told_why_there_is_no_template(context: dict[str, str], said: str) -> None:
+    environment = {**os.environ, "CDK_CONTEXT_JSON": json.dumps(context)}
+    ran = subprocess.run(
+        [sys.executable, "-m", "infra.app"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert ran.returncode == 2
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 def test_two_parameters_in_one_place_are_refused() -> None:

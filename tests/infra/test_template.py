@@ -114,12 +114,6 @@ def _same_shape(condition: dict[str, Any], word: str) -> str | list[str]:
     return [word] if isinstance(condition["kms:EncryptionContextKeys"], list) else word
 
 
-def test_only_admin_endpoints_may_encrypt_and_only_callers_of_upstreams_decrypt() -> None:
-    assert [name for name, grant in GRANTS.items() if "encrypt" in grant.provider_keys] == ["admin_endpoints"]
-    decrypting = {name for name, grant in GRANTS.items() if "decrypt" in grant.provider_keys}
-    assert decrypting == {name for name in EVERY_FUNCTION if streams(name)} | {"admin_endpoint_probe"}
-
-
 def test_no_own_policy_has_a_wildcard_but_the_list_of_streams(production: Template, plain: Template) -> None:
     for template in (production, plain):
         for name, policy in template.of_type("AWS::IAM::Policy").items():

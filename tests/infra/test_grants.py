@@ -1,0 +1,33 @@
+"""The table of grants: complete, and with the keys in few hands."""
+
+from __future__ import annotations
+
+from infra.grants import GRANTS
+from infra.reach import streams
+from infra.routes import ROUTES
+
+EVERY_FUNCTION = {route.function for route in ROUTES}
+
+
+def test_every_function_has_its_row() -> None:
+    assert GRANTS.keys() - {"usage_rollup"} == EVERY_FUNCTION
+
+
+def test_only_admin_endpoints_may_encrypt_and_only_callers_of_upstreams_decrypt() -> None:
+    assert [name for name, grant in GRANTS.items() if "encrypt" in grant.provider_keys] == ["admin_endpoints"]
+    decrypting = {name for name, grant in GRANTS.items() if "decrypt" in grant.provider_keys}
+    assert decrypting == {name for name in EVERY_FUNCTION if streams(name)} | {"admin_endpoint_probe"}
+
+
+def test_client_functions_write_no_configuration() -> None:
+    for route in ROUTES:
+        if route.access == "admin":
+            continue
+        for grant in GRANTS[route.function].tables:
+            if grant.table == "config" and set(grant.actions) - {"Query", "GetItem"}:
+                assert (grant.actions, grant.scopes) == (("PutItem",), ("health",))
+
+
+def test_the_ledger_is_never_changed_by_who_writes_it() -> None:
+    for grant in (each for row in GRANTS.values() for each in row.tables if each.table == "ledger"):
+        assert not {"UpdateItem", "DeleteItem"} & set(grant.actions)
