@@ -17,7 +17,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.responses import DynamoHandler
 
 from infra.local.store_disk import Change, RedoFile
-from infra.local.store_tables import OrderedTable, Place
+from infra.local.store_tables import OrderedTable, Place, SingleKeyTable
 from shared import wire
 
 # One account and one region, whatever a client's credentials and region are: the tables are the same.
@@ -48,11 +48,11 @@ class Engine:
         self._touched: set[Place] = set()
         self._load()
 
-    def ensure_table(self, name: str, hash_key: str, range_key: str) -> None:
-        """Create a table with two string keys, if it is missing."""
+    def ensure_table(self, name: str, hash_key: str, range_key: str | None = None) -> None:
+        """Create a table with one or two string keys, if it is missing."""
         if name in self._creations:
             return
-        keys = {hash_key: "HASH", range_key: "RANGE"}
+        keys = {hash_key: "HASH", **({range_key: "RANGE"} if range_key else {})}
         request = {
             "TableName": name,
             "BillingMode": "PAY_PER_REQUEST",
@@ -62,6 +62,7 @@ class Engine:
         self.call("CreateTable", wire.dumps(request))
 
     def table(self, name: str) -> OrderedTable:
+        """A table with two keys."""
         found = self._backend.tables[name]
         assert isinstance(found, OrderedTable)  # noqa: S101 - every table is taken over
         return found
@@ -87,6 +88,11 @@ class Engine:
 
     def close(self) -> None:
         self._redo.close()
+
+    def _taken(self, name: str) -> OrderedTable | SingleKeyTable:
+        found = self._backend.tables[name]
+        assert isinstance(found, OrderedTable | SingleKeyTable)  # noqa: S101 - every table is taken over
+        return found
 
     @property
     def _backend(self) -> DynamoDBBackend:
@@ -117,13 +123,14 @@ class Engine:
         return [self._change(place) for place in sorted(self._touched) if place.table not in self._volatile]
 
     def _change(self, place: Place) -> Change:
-        item = self.table(place.table).peek(place)
+        item = self._taken(place.table).peek(place)
         return ["delete", *place] if item is None else ["put", place.table, _attributes(item)]
 
     def _adopt(self, request: Any) -> None:
         name = request["TableName"]
         self._creations[name] = request
-        OrderedTable.take_over(self._backend.tables[name], self._touched)
+        table = self._backend.tables[name]
+        (OrderedTable if table.has_range_key else SingleKeyTable).take_over(table, self._touched)
 
     def _everything(self) -> Iterator[list[Change]]:
         for name, request in self._creations.items():
@@ -131,7 +138,7 @@ class Engine:
             if name in self._volatile:
                 continue
             changes: list[Change] = []
-            for _, item in self.table(name).places():
+            for _, item in self._taken(name).places():
                 changes.append(["put", name, _attributes(item)])
                 if len(changes) == _ITEMS_A_LINE:
                     yield changes
@@ -153,9 +160,9 @@ class Engine:
     def _apply(self, change: Change) -> None:
         match change:
             case ["put", name, item]:
-                self.table(name).load({key: _revived(value) for key, value in item.items()})
+                self._taken(name).load({key: _revived(value) for key, value in item.items()})
             case ["delete", *place]:
-                self.table(place[0]).unload(Place(*place))
+                self._taken(place[0]).unload(Place(*place))
             case ["create", request]:
                 self._ask_moto("CreateTable", wire.dumps(request))
                 self._adopt(request)

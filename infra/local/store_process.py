@@ -65,8 +65,8 @@ async def serve(port: int, data_dir: Path, chosen: Settings) -> None:
     tables = Tables(chosen.table_prefix, region=chosen.region, endpoint="http://127.0.0.1:9")
     ledger_name = tables.ledger.Meta.table_name
     engine = Engine(RedoFile(data_dir / "tables"), volatile=frozenset({ledger_name}))
-    for name, (hash_key, range_key) in tables.key_names().items():
-        engine.ensure_table(name, hash_key, range_key)
+    for name, keys in tables.key_names().items():
+        engine.ensure_table(name, *keys)
     feed = LedgerFeed(
         JournalTail(data_dir / "ledger"),
         Ledger(tables, keep_days=chosen.ledger_ttl_days),

@@ -23,11 +23,11 @@ _SLACK = 3
 
 
 class Place(NamedTuple):
-    """An item's table and keys; both keys are strings in every table of ours."""
+    """An item's table and keys, strings in every table of ours; `sort` is empty where a table has only one."""
 
     table: str
     partition: str
-    sort: str
+    sort: str = ""
 
 
 class Partition(dict[DynamoType, Item]):
@@ -181,6 +181,68 @@ class OrderedTable(Table):
         twin.items = defaultdict(Partition)
         for hash_key, partition in self.items.items():
             twin.items[hash_key] = partition.sharing_items()
+        return twin
+
+
+class SingleKeyTable(Table):
+    """A small table with only a string hash key; for the rest as OrderedTable."""
+
+    items: dict[DynamoType, Item]  # type: ignore[assignment]
+    touched: set[Place]
+
+    @classmethod
+    def take_over(cls, table: Table, touched: set[Place]) -> SingleKeyTable:
+        """Make moto's new, still empty table one of these."""
+        table.__class__ = cls
+        assert isinstance(table, cls)  # noqa: S101 - so it is now
+        table.items = {}
+        table.touched = touched
+        return table
+
+    def load(self, attributes: dict[str, Any]) -> Place:
+        """Put an item without any of moto's checks (it passed them when it was written)."""
+        attrs = LimitedSizeDict.__new__(LimitedSizeDict)
+        for name, value in attributes.items():
+            dict.__setitem__(attrs, name, DynamoType(value))
+        item: Any = Item.__new__(Item)
+        item.hash_key, item.range_key, item.attrs = attrs[self.hash_key_attr], None, attrs
+        self.items[item.hash_key] = item
+        return Place(self.name, item.hash_key.value)
+
+    def unload(self, place: Place) -> None:
+        """Remove an item, if it is there."""
+        self.items.pop(DynamoType({"S": place.partition}), None)
+
+    def peek(self, place: Place) -> Item | None:
+        return self.items.get(DynamoType({"S": place.partition}))
+
+    def places(self) -> Iterator[tuple[Place, Item]]:
+        for hash_key, item in self.items.items():
+            yield Place(self.name, hash_key.value), item
+
+    def put_item(self, item_attrs: dict[str, Any], *arguments: Any, **named: Any) -> Item:
+        item = super().put_item(item_attrs, *arguments, **named)
+        self.touched.add(Place(self.name, item_attrs[self.hash_key_attr]["S"]))
+        return item
+
+    def delete_item(self, hash_key: DynamoType, range_key: DynamoType | None) -> Item | None:
+        self.touched.add(Place(self.name, hash_key.value))
+        return super().delete_item(hash_key, range_key)
+
+    def get_item(
+        self, hash_key: DynamoType, range_key: DynamoType | None = None, projection_expression: Any = None
+    ) -> Item | None:
+        item = super().get_item(hash_key, range_key, projection_expression)
+        if item is None or projection_expression:
+            return item
+        fresh = copy.deepcopy(item)  # an update changes what it got here: a transaction's backup keeps the old one
+        self.items[hash_key] = fresh
+        self.touched.add(Place(self.name, hash_key.value))
+        return fresh
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SingleKeyTable:
+        twin = copy.copy(self)
+        twin.items = dict(self.items)
         return twin
 
 

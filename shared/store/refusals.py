@@ -26,7 +26,7 @@ class NotFound(Refusal):
     status = 404
     code = "not_found"
 
-    def __init__(self, kind: str, record_id: int) -> None:
+    def __init__(self, kind: str, record_id: int | str) -> None:
         super().__init__(f"no {kind} with id {record_id}", param="id")
         self.kind = kind
         self.record_id = record_id

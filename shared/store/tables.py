@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.models import Model
@@ -51,6 +51,23 @@ class LedgerItem(Model):
     document = UnicodeAttribute()
 
 
+class ApiKeyItem(Model):
+    """One item of the `api_keys` table: a client key without the key, or who bears a label (docs/access.md)."""
+
+    key_id = UnicodeAttribute(hash_key=True)
+    secret_hash = UnicodeAttribute(null=True)  # SHA-256 in hexadecimal
+    prefix = UnicodeAttribute(null=True)
+    label = UnicodeAttribute(null=True)
+    notes = UnicodeAttribute(null=True)
+    enabled = BooleanAttribute(null=True)
+    version = NumberAttribute(null=True)
+    owner = UnicodeAttribute(null=True)  # the key that holds a label
+    created_at = NumberAttribute(null=True)  # seconds since 1970, as the others
+    updated_at = NumberAttribute(null=True)
+    revoked_at = NumberAttribute(null=True)
+    last_used_at = NumberAttribute(null=True)
+
+
 class Tables:
     """The tables of one deployment behind one client. Building it does no I/O; the client is made on first use.
 
@@ -70,23 +87,25 @@ class Tables:
         )
         self.config = self._bound(ConfigItem, f"{prefix}-config")
         self.ledger = self._bound(LedgerItem, f"{prefix}-ledger")
+        self.api_keys = self._bound(ApiKeyItem, f"{prefix}-api_keys")
 
     def connect(self) -> None:
         """Make the client now, so that no deadline has to cover its 150 ms of CPU. No I/O."""
         _ = self.connection.client
 
-    def key_names(self) -> dict[str, tuple[str, str]]:
-        """The hash and range key of each table by its full name; both are strings."""
+    def key_names(self) -> dict[str, tuple[str, ...]]:
+        """The hash key and, where there is one, the range key of each table by its full name; all are strings."""
         return {
             self.config.Meta.table_name: ("scope", "key"),
             self.ledger.Meta.table_name: ("bucket", "moment"),
+            self.api_keys.Meta.table_name: ("key_id",),
         }
 
     def create_missing(self) -> None:
         """Create the tables that do not exist; for the laptop and the tests, in the cloud CDK owns them."""
         with reaching("the tables"):
             existing = set(self.connection.list_tables()["TableNames"])
-            for model in (self.config, self.ledger):
+            for model in (self.config, self.ledger, self.api_keys):
                 if model.Meta.table_name not in existing:
                     model.create_table(wait=True)
 
