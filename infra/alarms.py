@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration
+from aws_cdk import Aws, Duration
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -35,6 +36,15 @@ class Alarms(Construct):
         self._action: actions.SnsAction | None = None
         if chosen.alarm_email:
             topic = sns.Topic(self, "Topic", topic_name=f"{chosen.prefix}-alarms", enforce_ssl=True)
+            # enforcing TLS replaces the topic's own policy, which lets alarms in
+            topic.add_to_resource_policy(
+                iam.PolicyStatement(
+                    principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                    actions=["sns:Publish"],
+                    resources=[topic.topic_arn],
+                    conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+                )
+            )
             topic.add_subscription(subscriptions.EmailSubscription(chosen.alarm_email))
             self._action = actions.SnsAction(topic)
 

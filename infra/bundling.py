@@ -14,6 +14,7 @@ import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -172,7 +173,7 @@ def functions() -> tuple[str, ...]:
 
 def _sizes(bundle: Bundle) -> str:
     files = _files(bundle.folder)
-    with open(os.devnull, "wb") as nowhere, zipfile.ZipFile(nowhere, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
         for path in files:
             archive.write(path, path.relative_to(bundle.folder))
         zipped = sum(info.compress_size for info in archive.infolist())

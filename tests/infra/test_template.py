@@ -266,6 +266,9 @@ def test_the_pages_own_paths_lead_to_its_document(production: Template, asked: s
 def test_alarms_reach_somebody_and_each_function_has_its_three(production: Template) -> None:
     alarms = production.of_type("AWS::CloudWatch::Alarm").values()
     assert all(alarm["AlarmActions"] for alarm in alarms)
+    (policy,) = production.of_type("AWS::SNS::TopicPolicy").values()
+    publishers = [each["Principal"] for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+    assert publishers == [{"Service": "cloudwatch.amazonaws.com"}]
     names = {alarm["AlarmName"].removeprefix("serverless-proxy-prod-") for alarm in alarms}
     for function in (*EVERY_FUNCTION, "usage_rollup"):
         word = function.replace("_", "-")
