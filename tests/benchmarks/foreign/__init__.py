@@ -1,0 +1,1 @@
+"""Other projects' parsers, each run by its own interpreter on the corpus's raw outputs."""
