@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from shared.providers.base import Endpoint
+
+if TYPE_CHECKING:
+    from shared.tool_calls.patterns import Pattern
 
 
 class TargetSpec(NamedTuple):
@@ -49,8 +52,15 @@ class VirtualModel:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All endpoints by id and all virtual models by name, at one `version` of the configuration."""
+    """All endpoints by id and all virtual models by name, at one `version` of the configuration.
+
+    `tool_patterns` are the enabled ones, the most important first; `formats_on` and `formats_off` are the built-in
+    formats of tool calls that were switched against or along their default.
+    """
 
     version: int = 0
     endpoints: Mapping[int, Endpoint] = field(default_factory=dict)
     virtual_models: Mapping[str, VirtualModel] = field(default_factory=dict)
+    tool_patterns: tuple[Pattern, ...] = ()
+    formats_on: frozenset[str] = frozenset()
+    formats_off: frozenset[str] = frozenset()

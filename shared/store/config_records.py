@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared import wire
 from shared.gateway.catalog import TargetSpec, VirtualModel
 from shared.providers.base import Endpoint
 from shared.wire import JsonObject
+
+if TYPE_CHECKING:
+    from shared.tool_calls.patterns import Pattern, PatternType
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,60 @@ class VirtualModelRecord:
         return self.value.name
 
 
+@dataclass(frozen=True, slots=True)
+class ToolPatternRecord:
+    """A tool pattern as stored, with the original's field names; `id` 0 asks the store for one.
+
+    `models` and `endpoints` are globs of names; none means all.
+    """
+
+    pattern_name: str
+    pattern_type: PatternType
+    regex_pattern: str
+    id: int = 0
+    tool_name: str | None = None
+    tool_name_group: int | None = None
+    tool_name_json_path: str | None = None
+    tool_name_mapping: Mapping[str, str] = field(default_factory=dict)
+    parameter_mapping: Mapping[str, str] = field(default_factory=dict)
+    enabled: bool = True
+    priority: int = 50
+    arguments_group: int | None = None
+    max_window: int | None = None
+    models: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    notes: str | None = None
+    created_at: int = 0
+    updated_at: int = 0
+    version: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.pattern_name
+
+    def pattern(self) -> Pattern:
+        """What the engine needs to know of it. Importing the engine is left to who has a pattern (docs/adr/0002)."""
+        from shared.tool_calls.patterns import Pattern
+
+        return Pattern(**{name: getattr(self, name) for name in _TOOL_PATTERN_FIELDS if name != "id"})
+
+
+@dataclass(frozen=True, slots=True)
+class FormatSwitches:
+    """Which built-in formats an administrator switched on or off, by id; the others go by their own default."""
+
+    on: frozenset[str] = frozenset()
+    off: frozenset[str] = frozenset()
+    version: int = 0
+    created_at: int = 0
+    updated_at: int = 0
+
+    def switched(self, format_id: str, enabled: bool) -> tuple[frozenset[str], frozenset[str]]:
+        """`on` and `off` after switching one; a format is never in both."""
+        one = frozenset((format_id,))
+        return (self.on | one, self.off - one) if enabled else (self.on - one, self.off | one)
+
+
 # The rest of a record stands in attributes of its own: the sealed key is binary, the others are conditions.
 _ENDPOINT_FIELDS = ("id", "name", "url", "endpoint_type", "key_hint", "priority", "enabled", "options")
 _PRICES = (
@@ -72,7 +130,11 @@ _PRICES = (
     "cost_per_1m_tokens_in_cached",
     "cost_per_1m_tokens_out_cached",
 )
+_MAPPINGS = ("tool_name_mapping", "parameter_mapping")
 _VIRTUAL_MODEL_FIELDS = tuple(each.name for each in fields(VirtualModel) if each.name != "created_at")
+_TOOL_PATTERN_FIELDS = tuple(
+    each.name for each in fields(ToolPatternRecord) if each.name not in ("created_at", "updated_at", "version")
+)
 
 
 def endpoint_document(record: EndpointRecord) -> str:
@@ -109,6 +171,33 @@ def read_virtual_model(document: str, *, version: int, created_at: int, updated_
             given[price] = Decimal(given[price])
     value = VirtualModel(created_at=created_at, **given)
     return VirtualModelRecord(value=value, version=version, created_at=created_at, updated_at=updated_at)
+
+
+def tool_pattern_document(record: ToolPatternRecord) -> str:
+    """Unset fields are left out."""
+    given = {name: getattr(record, name) for name in _TOOL_PATTERN_FIELDS}
+    given = {name: item for name, item in given.items() if item is not None}
+    for mapping in _MAPPINGS:
+        given[mapping] = dict(given[mapping])
+    return _document(given)
+
+
+def read_tool_pattern(document: str, *, version: int, created_at: int, updated_at: int) -> ToolPatternRecord:
+    """Raises ValueError or TypeError when the document is not a tool pattern's."""
+    given = _known(document, _TOOL_PATTERN_FIELDS)
+    for globs in ("models", "endpoints"):
+        given[globs] = tuple(given.get(globs, ()))
+    return ToolPatternRecord(version=version, created_at=created_at, updated_at=updated_at, **given)
+
+
+def formats_document(switches: FormatSwitches) -> str:
+    return _document({"on": sorted(switches.on), "off": sorted(switches.off)})
+
+
+def read_formats(document: str, *, version: int, created_at: int, updated_at: int) -> FormatSwitches:
+    """Raises ValueError or TypeError when the document is not the formats' switches."""
+    given = {name: frozenset(ids) for name, ids in _known(document, ("on", "off")).items()}
+    return FormatSwitches(version=version, created_at=created_at, updated_at=updated_at, **given)
 
 
 def _document(given: JsonObject) -> str:
