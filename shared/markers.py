@@ -25,13 +25,15 @@ class State:
 class Markers:
     """A fixed set of markers; one object serves any number of streams."""
 
-    def __init__(self, literals: Iterable[str]) -> None:
-        self.literals = frozenset(literals)
-        if not self.literals or "" in self.literals:
+    def __init__(self, literals: Iterable[str], base: Markers | None = None) -> None:
+        """Finds `literals`, and those of `base`, whose preparation is used again."""
+        more = frozenset(literals)
+        if not (more or base) or "" in more:
             raise ValueError("markers are one or more texts of at least one character")
-        self._prefixes = {literal[:end] for literal in self.literals for end in range(1, len(literal) + 1)}
-        self._alphabet = frozenset("".join(self.literals))
-        self._growing = {literal[:end] for literal in self.literals for end in range(1, len(literal))}
+        growing = frozenset(literal[:end] for literal in more for end in range(1, len(literal)))
+        self.literals: frozenset[str] = more | base.literals if base else more
+        self._growing: frozenset[str] = growing | base._growing if base else growing
+        self._alphabet: frozenset[str] = frozenset("".join(more)) | (base._alphabet if base else frozenset())
         self.root = State("", 0, ())
         self._states = {"": self.root}
         firsts = "".join(sorted({literal[0] for literal in self.literals}))
@@ -64,7 +66,7 @@ class Markers:
     def _learn(self, state: State, character: str) -> State:
         """The longest end of the text so far that begins a marker."""
         text = state.text + character
-        while text and text not in self._prefixes:
+        while text and text not in self._growing and text not in self.literals:
             text = text[1:]
         known = self._states.get(text)
         if known is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from shared.markers import Markers
 from shared.tool_calls.aliases import TOOL_NAMES
@@ -16,6 +17,17 @@ PARAMETER_TAGS = (
 PARAMETER_CLOSERS = (*spaced("</", "parameter>"), "</param>", "</arg_value>", "</longcat_arg_value>")
 HEAD = 3  # characters by which most markup in a raw value is told to be data
 _OPENERS_AS_CLOSERS = frozenset(("<tool_call>", "<tool_calls>", "[TOOL_CALLS]"))
+
+
+class Opening(NamedTuple):
+    """The formats by what opens them, and what finds that at the start of a line and in the rest of it.
+
+    In the middle of a line far fewer texts can open anything, so that most of prose is passed by one search.
+    """
+
+    formats: Mapping[str, tuple[Format, ...]]
+    on_line: Markers
+    in_line: Markers
 
 
 class Grammar:
@@ -38,12 +50,9 @@ class Grammar:
         self.heads = frozenset(each[:HEAD] for each in (*PARAMETER_TAGS, *PARAMETER_CLOSERS, *self.closers))
         self.opens_with_name = tuple(row for row in formats if row.opens_with_name)
 
-    def markers(self, names: frozenset[str], triggers: frozenset[str] = frozenset()) -> tuple[Markers, Markers]:
-        """Finds every opener; `triggers` are those of administrators' patterns.
-
-        One for the start of a line and one for the rest of it, where far fewer texts can open anything.
-        """
-        return _markers(self, names, triggers)
+    def opening(self, names: frozenset[str], triggers: frozenset[str] = frozenset()) -> Opening:
+        """What opens a candidate beside tools of these names; `triggers` are those of administrators' patterns."""
+        return _opening(self, names, triggers)
 
     def named(self, names: frozenset[str]) -> dict[str, tuple[Format, ...]]:
         """What opens a call, the openers made of the tools' names included."""
@@ -72,11 +81,20 @@ def _known(formats: Iterable[Format], *, closers: bool) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _markers(grammar: Grammar, names: frozenset[str], triggers: frozenset[str]) -> tuple[Markers, Markers]:
+def _opening(grammar: Grammar, names: frozenset[str], triggers: frozenset[str]) -> Opening:
     openers = grammar.named(names)
-    anywhere = {opener for opener, rows in openers.items() if any(row.where == "anywhere" for row in rows)} | triggers
-    line = openers.keys() | triggers
-    return Markers((*(line - {"```"}), "\n", "`", "~~~")), Markers((*(anywhere - {"```"}), "\n", "`"))
+    on_line, in_line = _markers(grammar, triggers)
+    return Opening(openers, Markers(openers.keys() - grammar.by_opener.keys(), on_line), in_line)
+
+
+@lru_cache(maxsize=64)
+def _markers(grammar: Grammar, triggers: frozenset[str]) -> tuple[Markers, Markers]:
+    openers = grammar.by_opener
+    anywhere = {opener for opener, rows in openers.items() if any(row.where == "anywhere" for row in rows)}
+    return (
+        Markers((*((openers.keys() | triggers) - {"```"}), "\n", "`", "~~~")),
+        Markers((*((anywhere | triggers) - {"```"}), "\n", "`")),
+    )
 
 
 @lru_cache(maxsize=64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Generator, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from shared.chat.events import Event, FinishReason, TextDelta, ToolCallDelta, ToolCallStarted
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 MAX_CALLS = 128
 MAX_SCANNED = 8 << 20  # characters of one answer that are looked at; the rest passes
 MAX_WASTED = 1 << 20  # characters read by candidates that were no calls; keeps hostile text linear
+ATTEMPT = 16  # what beginning a candidate costs, in characters
 MAX_FENCE = 1 << 20
 MAX_RUN = 64
 MAX_SEEN = 1 << 17  # characters kept for patterns that wait for the end
@@ -80,12 +82,11 @@ class Machine:
         self._nested = nested
         self._make_id = make_id
         names = tools.names
-        self._openers = grammar.named(names)
         self._patterns = patterns
         self._pattern_budget = Budget(patterns.count if patterns else 0)
         triggers: Mapping[str, tuple[Compiled, ...]] = patterns.by_trigger if patterns else {}
         self._triggers = triggers
-        self._on_line, self._in_line = grammar.markers(names, frozenset(triggers))
+        self._openers, self._on_line, self._in_line = grammar.opening(names, frozenset(triggers))
         self._markers = self._on_line
         self.found: list[Match] = []
         self._seen: list[str] = []  # what was said, for patterns that wait for the end
@@ -182,9 +183,11 @@ class Machine:
                 self._succeed()
             except (NoCall, Cut):
                 self._fail()
-            except Exception:
+            except Exception as error:  # noqa: BLE001 (the outermost handler of readers: their bug must not cost the answer)
                 self.faults += 1
-                log.exception("reader failed: %s", self._opener.strip())
+                log.error(
+                    "a reader of tool calls failed: %s, %s", self._began[0], type(error).__name__
+                )  # never the text
                 self._fail()
 
     def _scan(self) -> bool:
@@ -362,7 +365,7 @@ class Machine:
             source.let_go()
             self._resume()
             return
-        self.wasted += source.rewind()
+        self.wasted += source.rewind() + ATTEMPT
         if self._trailing:
             self._trailing = False
             self._line_blank = True
@@ -492,9 +495,9 @@ class Machine:
 
     def _calls_of(self, text: str) -> list[tuple[str, str]]:
         """The calls of a text that holds nothing else."""
-        if self._nested:
+        if self._nested or not text.strip():
             return []
-        inner = Machine(self._tools, INNER, nested=True, make_id=str)
+        inner = Machine(self._tools, fence_grammar(), nested=True, make_id=str)
         events = [*inner.feed(text.strip()), *inner.finish()]
         if inner.cut or any(type(event) is TextDelta and not event.text.isspace() for event in events):
             return []
@@ -557,5 +560,7 @@ class Machine:
         return out
 
 
-INNER = grammar_of(on=frozenset(("python_line",)), off=frozenset(("react", "functionary", "name_line")))
-"""What counts in a fence that must hold nothing but calls."""
+@cache
+def fence_grammar() -> Grammar:
+    """What counts in a fence that must hold nothing but calls."""
+    return grammar_of(on=frozenset(("python_line",)), off=frozenset(("react", "functionary", "name_line")))

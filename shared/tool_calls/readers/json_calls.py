@@ -21,6 +21,7 @@ ARGUMENT_KEYS = frozenset(
 CALL_KEYS = frozenset(("function", "tool_call", "function_call", "tool", "tool_use", "call"))
 LIST_KEYS = frozenset(("tool_calls", "function_calls", "calls"))
 OTHER_KEYS = frozenset(("type", "id", "index", "tool_call_id", "call_id", "thought", "reasoning"))
+MAX_LISTS = 2  # lists around calls that have nothing else around them
 MAX_WHOLE = 1 << 20  # of a value that must be seen whole before it can be judged
 
 
@@ -30,7 +31,7 @@ def calls(candidate: Candidate, *, strict: bool = False, depth: int = 0) -> Read
     `strict`: nothing but the calls proves that these are calls, so each must have a name and arguments and must end.
     """
     source = candidate.source
-    if depth > MAX_DEPTH:
+    if depth > (MAX_LISTS if strict else MAX_DEPTH):
         raise NoCall
     listed = (yield from blank(source)) == "["
     if listed:
