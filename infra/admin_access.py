@@ -43,7 +43,7 @@ def make_admin_access(scope: Construct, chosen: Context, dashboard_url: str) -> 
     if chosen.auth == "session":
         environment = {"ADMIN_ACCESS": "session", "AUTH_ENABLED": "true", "AIMENU_URL": chosen.session_url}
         return AdminAccess(environment, {"auth": "session"}, None)
-    return AdminAccess({"ADMIN_ACCESS": "none", "AUTH_ENABLED": "false"}, {"auth": "none"}, None)
+    return AdminAccess({"ADMIN_ACCESS": "none", "ALLOW_OPEN_ADMIN": "true"}, {"auth": "none"}, None)
 
 
 def _by_issuer(issuer: str, audience: str) -> tuple[dict[str, str], dict[str, str]]:

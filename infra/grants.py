@@ -31,17 +31,23 @@ CHANGE_CONFIG = TableGrant(
     "config", ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"), ("config", "name", "counter", "health")
 )
 
-ANSWER = Grant((READ_CATALOG, NOTE_HEALTH, WRITE_LEDGER), ("decrypt",))
+# UpdateItem: when a key was last used
+CHECK_KEY = TableGrant("api_keys", ("GetItem", "UpdateItem"))
+CHANGE_KEYS = TableGrant("api_keys", ("Scan", "GetItem", "PutItem", "UpdateItem", "DeleteItem"))
+
+ANSWER = Grant((READ_CATALOG, NOTE_HEALTH, WRITE_LEDGER, CHECK_KEY), ("decrypt",))
 
 GRANTS: Mapping[str, Grant] = {
     "chat_completions": ANSWER,
     "completions": ANSWER,
     "embeddings": ANSWER,
-    "models": Grant((READ_CATALOG,)),
+    "models": Grant((READ_CATALOG, CHECK_KEY)),
     "health": Grant((READ_CATALOG, READ_HEALTH)),
     "admin_endpoints": Grant((READ_CATALOG, CHANGE_CONFIG), ("encrypt",)),
     "admin_endpoint_probe": Grant((READ_CATALOG, NOTE_HEALTH), ("decrypt",)),
     "admin_virtual_models": Grant((READ_CATALOG, CHANGE_CONFIG)),
+    "admin_api_keys": Grant((CHANGE_KEYS,)),
+    "admin_tool_patterns": Grant((READ_CATALOG, CHANGE_CONFIG)),
     "admin_activity": Grant((READ_LEDGER,)),
     "admin_session": Grant(),
     # reading the stream itself is granted with the event source

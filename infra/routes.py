@@ -64,6 +64,25 @@ ROUTES: tuple[Route, ...] = (
         ("GET", "DELETE"), "/api/admin/virtual-models/{id}/delete", "admin_virtual_models", "admin",
         aliases=("/virtual-models/{id}/delete",),
     ),
+    Route(
+        ("GET", "POST"), "/api/admin/api-keys", "admin_api_keys", "admin", aliases=("/api/admin/inbound-api-keys",)
+    ),
+    Route(
+        ("GET", "PUT", "DELETE"), "/api/admin/api-keys/{id}", "admin_api_keys", "admin",
+        aliases=("/api/admin/inbound-api-keys/{id}",),
+    ),
+    Route(
+        ("GET", "POST"), "/api/admin/tool-patterns", "admin_tool_patterns", "admin",
+        aliases=("/tool-patterns", "/endpoints/patterns"),
+    ),
+    Route(
+        ("POST",), "/api/admin/tool-patterns/test", "admin_tool_patterns", "admin",
+        aliases=("/tool-patterns/test", "/endpoints/patterns/test"),
+    ),
+    Route(
+        ("GET", "PUT", "DELETE"), "/api/admin/tool-patterns/{id}", "admin_tool_patterns", "admin",
+        aliases=("/tool-patterns/{id}", "/endpoints/patterns/{id}"),
+    ),
     Route(("GET",), "/api/admin/activity", "admin_activity", "admin"),
     Route(("GET",), "/session/validate", "admin_session", "public"),
 )  # fmt: skip

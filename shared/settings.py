@@ -6,6 +6,7 @@ A table instead of a settings library: pydantic-settings adds 90 ms to the impor
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,25 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _issuer(text: str) -> str:
+    """an https URL (http on this machine only) without query, exactly as the issuer calls itself"""
+    parts = urlsplit(text)
+    local = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if not (parts.scheme == "https" or local) or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody else can reach what is bound to that name."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         found = next((value for value in allowed if value.lower() == text.lower()), None)
@@ -92,9 +112,16 @@ class Settings:
     ledger_ttl_days: int = _setting("LEDGER_TTL_DAYS", _int(1, 3_650), 90, "ACTIVITY_MAX_AGE_DAYS")
     ledger_local_records: int = _setting("LEDGER_LOCAL_RECORDS", _int(1, 1_000_000), 50_000, "ACTIVITY_MAX_ROWS")
 
+    client_access: str = _setting("CLIENT_ACCESS", _one_of("open", "required"), "open")
+
+    admin_auth: str = _setting("ADMIN_AUTH", _one_of("none", "session", "oidc"), "none", "ADMIN_ACCESS")
+    allow_open_admin: bool = _setting("ALLOW_OPEN_ADMIN", _bool, False)
     auth_enabled: bool = _setting("AUTH_ENABLED", _bool, False)
     aimenu_url: str = _setting("AIMENU_URL", _url, "http://localhost:5000")
     aimenu_public_url: str | None = _setting("AIMENU_PUBLIC_URL", _url, None)
+    oidc_issuer: str | None = _setting("OIDC_ISSUER", _issuer, None)
+    oidc_audience: str | None = _setting("OIDC_AUDIENCE", _text, None)
+    oidc_admin_group: str | None = _setting("OIDC_ADMIN_GROUP", _text, None)
 
     use_ai_queue: bool = _setting("USE_AI_QUEUE", _bool, False)
     ai_queue_url: str = _setting("AI_QUEUE_URL", _url, "http://localhost:8102")
@@ -123,4 +150,22 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         except (ValueError, KeyError):
             shown = "what it is" if setting.metadata["secret"] else repr(text[:100])
             raise SettingsError(f"{name} must be {read.__doc__}, not {shown}") from None
-    return Settings(**values)
+    return Settings(**_decided(values, environment))
+
+
+def _decided(values: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """With what follows from other variables: in the cloud clients need keys, AUTH_ENABLED asks for sessions."""
+    if in_cloud(environment):
+        values.setdefault("client_access", "required")
+    if values.get("auth_enabled") and values.setdefault("admin_auth", "session") == "none":
+        raise SettingsError("ADMIN_AUTH=none and AUTH_ENABLED=true contradict each other; leave one out")
+    if values.get("admin_auth") == "oidc":
+        for name, setting in (("OIDC_ISSUER", "oidc_issuer"), ("OIDC_AUDIENCE", "oidc_audience")):
+            if not values.get(setting):
+                raise SettingsError(f"ADMIN_AUTH=oidc needs {name}")
+    return values
+
+
+def in_cloud(environment: Mapping[str, str]) -> bool:
+    """Whether this process is a Lambda function."""
+    return bool(environment.get("AWS_LAMBDA_RUNTIME_API"))

@@ -2,6 +2,6 @@
 
 from shared.web.app import ClientApp
 from shared.web.models_route import ModelsRoute
-from shared.web.wiring import gateway
+from shared.web.wiring import client_access, gateway
 
-app = ClientApp(ModelsRoute(gateway))
+app = ClientApp(ModelsRoute(gateway), client_access())

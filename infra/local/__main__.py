@@ -12,6 +12,7 @@ from pathlib import Path
 from infra.local.freshness import FreshConfiguration
 from infra.local.serving import PortTaken, bind, log_to_stderr, server
 from shared.settings import Settings, SettingsError, read_settings
+from shared.web.admin_access import open_admin_problem
 from shared.web.asgi import App
 
 READY = """
@@ -116,12 +117,16 @@ async def _serve(chosen: Settings) -> None:
         await asyncio.gather(asyncio.to_thread(_load_functions), *starting)
         from infra.local.router import Router
         from shared.web.app import send_error
-        from shared.web.wiring import catalog_cache, config_store
+        from shared.web.wiring import catalog_cache, config_store, key_cache
+
+        def forget() -> None:
+            catalog_cache().invalidate()
+            key_cache().invalidate()
 
         await asyncio.to_thread(config_store().plant_seeds)
         app: App = Router(("client", "public"), send_error)
         if chosen.dynamodb_url is None:
-            app = FreshConfiguration(app, chosen.data_dir / "tables", catalog_cache().invalidate)
+            app = FreshConfiguration(app, chosen.data_dir / "tables", forget)
         names = {"host": chosen.host, "api_port": api.getsockname()[1], "admin_port": admin_port}
         print(READY.format(**names, data_dir=chosen.data_dir), flush=True)  # noqa: T201
         await server(app).serve(sockets=[api])
@@ -152,6 +157,9 @@ def main() -> int:
         chosen = read_settings(os.environ)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    if problem := open_admin_problem(chosen):
+        print(problem, file=sys.stderr)  # noqa: T201
         return 2
     log_to_stderr(chosen.log_level)
     try:

@@ -32,6 +32,7 @@ class Caller(NamedTuple):
     request_id: str
     user_agent: str = ""
     deadline: float | None = None  # on the monotonic clock: when the platform's patience ends
+    key_id: str = ""  # the client key's, when one was shown
 
 
 class Meter:
@@ -137,6 +138,7 @@ class Meter:
                 time_to_first_token_ms=None if first is None else round((first - self._started) * 1_000),
                 total_ms=round((now - self._started) * 1_000),
                 user_agent=self._caller.user_agent[:200],
+                key_id=self._caller.key_id,
             )
         )
 

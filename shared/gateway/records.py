@@ -45,6 +45,7 @@ class Record:
     time_to_first_token_ms: int | None = None
     total_ms: int = 0
     user_agent: str = ""
+    key_id: str = ""  # the client key's, when one was shown
 
 
 class Recorder(Protocol):

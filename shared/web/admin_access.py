@@ -1,4 +1,4 @@
-"""Who may use the admin API: anyone at this machine, or whoever the session service knows."""
+"""Who may use the admin API: anyone at this machine, whom the session service knows, or whom an issuer vouches for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from shared.errors import Forbidden, GatewayError, Unauthenticated
 from shared.providers.base import Timeouts, Upstream
-from shared.settings import Settings
+from shared.settings import Settings, is_loopback
 from shared.web.asgi import Scope, header
 from shared.wire import JsonObject, loads
 
@@ -40,18 +40,19 @@ class OpenAccess:
     """Everyone who can reach the port, as on a laptop, but no web page of somebody else.
 
     A page elsewhere can make a browser send requests here. Those that change something are told by their Origin or
-    Sec-Fetch-Site; a page whose own name was pointed at this machine (DNS rebinding) by its Host.
+    Sec-Fetch-Site; a page whose own name was pointed at this machine (DNS rebinding) by its Host, unless `any_host`.
     """
 
-    def __init__(self, allowed_hosts: Iterable[str] = ()) -> None:
+    def __init__(self, allowed_hosts: Iterable[str] = (), *, any_host: bool = False) -> None:
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._any_host = any_host
 
     async def admit(self, scope: Scope) -> str:
         host = header(scope, b"host")
-        if not self._knows(host):
+        if not self._any_host and not self._knows(host):
             raise Forbidden(
                 "the admin API is open to this machine only: call it as localhost or 127.0.0.1, "
-                "or set AUTH_ENABLED=true to serve others"
+                "or set ADMIN_AUTH=oidc or AUTH_ENABLED=true to serve others"
             )
         if scope["method"] not in _READS:
             origin = header(scope, b"origin")
@@ -138,10 +139,44 @@ class SessionAccess:
         return user if isinstance(user, str) else ""
 
 
-def admin_access(chosen: Settings, upstream: Upstream) -> Access:
-    if chosen.auth_enabled:
+class NoAccess:
+    """Nobody: what would be open to everybody is shut, and says why."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def admit(self, scope: Scope) -> str:
+        raise Forbidden(self._reason)
+
+
+def admin_access(chosen: Settings, upstream: Upstream, *, in_cloud: bool = False) -> Access:
+    if chosen.admin_auth == "oidc":
+        # only here: it brings PyJWT and cryptography
+        from shared.web.admin_oidc import Issuer, OidcAccess
+
+        assert chosen.oidc_issuer and chosen.oidc_audience  # noqa: S101, PT018 - the settings see to it
+        return OidcAccess(Issuer(chosen.oidc_issuer, upstream), chosen.oidc_audience, chosen.oidc_admin_group)
+    if chosen.admin_auth == "session":
         return SessionAccess(Sessions(chosen.aimenu_url, upstream))
-    return OpenAccess((chosen.host,))
+    if problem := open_admin_problem(chosen, in_cloud=in_cloud):
+        return NoAccess(problem)
+    return OpenAccess((chosen.host,), any_host=chosen.allow_open_admin)
+
+
+def open_admin_problem(chosen: Settings, *, in_cloud: bool = False) -> str | None:
+    """Why the settings would make everybody an administrator, in one line with the way out; None when they do not."""
+    if chosen.admin_auth != "none" or chosen.allow_open_admin:
+        return None
+    if in_cloud:
+        place = "in the cloud"
+    elif not is_loopback(chosen.host):
+        place = f"on HOST={chosen.host}"
+    else:
+        return None
+    return (
+        f"ADMIN_AUTH=none {place} would let everybody administer the gateway: "
+        "set ADMIN_AUTH=oidc or session, or ALLOW_OPEN_ADMIN=true if that is meant"
+    )
 
 
 def _other_site() -> Forbidden:

@@ -7,21 +7,29 @@ route needs neither's router (docs/adr/0001). API Gateway, or `infra/local` on t
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from shared.errors import GatewayError, InternalError
 from shared.protocols.openai_errors import error_body
+from shared.web.access import Access
 from shared.web.asgi import App, Receive, Scope, Send, send_json
+from shared.web.extensions import CLIENT_KEY
 from shared.web.responses import caller_of, error_headers
-from shared.wire import dumps
+from shared.wire import JsonObject, dumps
 
 log = logging.getLogger(__name__)
 
 
 class ClientApp:
-    """Answers lifespan messages, hands requests on, and lets no failure out but as OpenAI's error body."""
+    """Answers lifespan messages, lets in whom `access` admits, hands requests on, and lets no failure out but as the
+    protocol's error body. `access` None lets everyone in."""
 
-    def __init__(self, handler: App) -> None:
+    def __init__(
+        self, handler: App, access: Access | None = None, body_of: Callable[[GatewayError], JsonObject] = error_body
+    ) -> None:
         self._handler = handler
+        self._access = access
+        self._body_of = body_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -33,16 +41,27 @@ class ClientApp:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._handler(scope, receive, send)
+            if self._access is None:
+                await self._handler(scope, receive, send)
+            else:
+                if key_id := await self._access.admit(scope):
+                    scope["extensions"] = {**scope.get("extensions", {}), CLIENT_KEY: key_id}
+                try:
+                    await self._handler(scope, receive, send)
+                finally:
+                    await self._access.settle()
         except GatewayError as error:
-            await send_error(scope, send, error)
-        except Exception:  # the outermost handler: the client gets OpenAI's error shape and never a traceback
+            await send_error(scope, send, error, self._body_of)
+        except Exception:  # the outermost handler: the client gets the protocol's error and never a traceback
             log.exception("request failed")
-            await send_error(scope, send, InternalError("the gateway failed; its log names the reason"))
+            failure = InternalError("the gateway failed; its log names the reason")
+            await send_error(scope, send, failure, self._body_of)
 
 
-async def send_error(scope: Scope, send: Send, error: GatewayError) -> None:
-    await send_json(send, error.status, dumps(error_body(error)), error_headers(caller_of(scope), error))
+async def send_error(
+    scope: Scope, send: Send, error: GatewayError, body_of: Callable[[GatewayError], JsonObject] = error_body
+) -> None:
+    await send_json(send, error.status, dumps(body_of(error)), error_headers(caller_of(scope), error))
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -3,6 +3,7 @@
 `DEADLINE` holds `monotonic`, the instant by which the answer must have ended, the protocol's own error included.
 `FAILURE` invites a last message of that type, `error_type` and `message` with it, in place of the end of the body: an
 answer broke off after its status was given away, and the platform would not know.
+`CLIENT_KEY` is our own: the id of the client key with which the request was let in.
 """
 
 from __future__ import annotations
@@ -17,12 +18,18 @@ from shared.web.asgi import Scope
 
 DEADLINE = "serverless_proxy.deadline"
 FAILURE = "serverless_proxy.failure"
+CLIENT_KEY = "serverless_proxy.client_key"
 
 
 def deadline_of(scope: Scope) -> float | None:
     """The deadline on the monotonic clock, where there is one."""
     deadline = scope.get("extensions", {}).get(DEADLINE)
     return None if deadline is None else float(deadline["monotonic"])
+
+
+def key_id_of(scope: Scope) -> str:
+    """The id of the client's key; empty where none was shown."""
+    return str(scope.get("extensions", {}).get(CLIENT_KEY, ""))
 
 
 def takes_failures(scope: Scope) -> bool:

@@ -10,12 +10,12 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from shared.chat.request import ChatRequest
-from shared.errors import GatewayError, MethodNotAllowed
+from shared.errors import GatewayError, MethodNotAllowed, Unauthenticated
 from shared.gateway.answer import Answer
 from shared.gateway.metering import Caller
 from shared.gateway.routing import Stop
 from shared.web.asgi import Headers, Scope, header
-from shared.web.extensions import deadline_of
+from shared.web.extensions import deadline_of, key_id_of
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,128}")
 _PASSED_ON = (b"x-source", b"x-priority", b"x-user-id")
@@ -26,7 +26,7 @@ def caller_of(scope: Scope) -> Caller:
     """Who asks; a well-formed `x-request-id` of the client is kept, so that its log and ours meet."""
     given = header(scope, b"x-request-id")
     request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
-    return Caller(request_id, header(scope, b"user-agent")[:200], deadline_of(scope))
+    return Caller(request_id, header(scope, b"user-agent")[:200], deadline_of(scope), key_id_of(scope))
 
 
 def wanted_headers(request: ChatRequest, scope: Scope) -> ChatRequest:
@@ -64,6 +64,8 @@ def error_headers(caller: Caller, error: GatewayError) -> Headers:
         headers.append((b"x-should-retry", b"false"))
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", ", ".join(error.allowed).encode()))
+    if isinstance(error, Unauthenticated):
+        headers.append((b"www-authenticate", b"Bearer"))
     return headers
 
 

@@ -14,7 +14,7 @@ from shared.gateway.catalog import Catalog, TargetSpec, VirtualModel
 from shared.protocols.rendering import Wire
 from shared.providers.base import Endpoint, Timeouts
 from shared.providers.registry import Adapters
-from shared.settings import Settings, read_settings
+from shared.settings import Settings, in_cloud, read_settings
 from shared.web.app import ClientApp
 from shared.web.chat_route import ChatRoute
 
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from shared.gateway.records import Recorder
     from shared.store.config_store import ConfigStore
     from shared.store.health import HealthBoard
+    from shared.store.key_cache import KeyCache
     from shared.store.ledger import Ledger
     from shared.store.seal import RevealedKeys, Sealer
     from shared.store.snapshot import CatalogCache
     from shared.store.tables import Tables
-    from shared.web.admin_access import Access
+    from shared.web.access import Access
 
 # ids of endpoints that come from the environment; the store's begin at 1
 QUEUE_ID = -1
@@ -111,11 +112,19 @@ def ledger() -> Ledger:
 
 
 @cache
-def admin_access() -> Access:
-    """Who may use the admin API."""
-    from shared.web.admin_access import admin_access as access_of
+def key_cache() -> KeyCache:
+    from shared.store.client_keys import ClientKeys
+    from shared.store.key_cache import KeyCache
 
-    return access_of(settings(), adapters().upstream)
+    return KeyCache(ClientKeys(tables()))
+
+
+@cache
+def client_access() -> Access:
+    """Which clients are let in, checked before anything of theirs is read."""
+    from shared.web.access import KeyAccess
+
+    return KeyAccess(key_cache, required=settings().client_access == "required")
 
 
 @cache
@@ -123,7 +132,7 @@ def recorder() -> Recorder:
     """One put after the answer on Lambda, a journal in a process that lives on."""
     from shared.store.recorders import JournalRecorder, TableRecorder
 
-    if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    if in_cloud(os.environ):
         from shared.store.ledger import Ledger
 
         return TableRecorder(Ledger(tables(), keep_days=settings().ledger_ttl_days))
@@ -154,9 +163,8 @@ def gateway() -> Gateway:
 def chat_app(wire: Wire) -> ClientApp:
     """The app of a route that answers with a model's words."""
     chosen = settings()
-    return ClientApp(
-        ChatRoute(wire, gateway, max_body_bytes=chosen.max_body_bytes, keep_alive_seconds=chosen.keep_alive_seconds)
-    )
+    route = ChatRoute(wire, gateway, max_body_bytes=chosen.max_body_bytes, keep_alive_seconds=chosen.keep_alive_seconds)
+    return ClientApp(route, client_access(), wire.error)
 
 
 def queue_endpoint(chosen: Settings) -> Endpoint | None:

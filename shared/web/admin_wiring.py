@@ -1,0 +1,28 @@
+"""Composition for administrators, apart from `wiring`: what checks their tokens is in no client function's bundle."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
+from shared.settings import in_cloud
+from shared.web.admin_access import Access
+from shared.web.admin_access import admin_access as access_of
+from shared.web.wiring import adapters, admin_tables, settings
+
+if TYPE_CHECKING:
+    from shared.store.client_keys import ClientKeys
+
+
+@cache
+def admin_access() -> Access:
+    """Who may use the admin API."""
+    return access_of(settings(), adapters().upstream, in_cloud=in_cloud(os.environ))
+
+
+@cache
+def client_keys() -> ClientKeys:
+    from shared.store.client_keys import ClientKeys
+
+    return ClientKeys(admin_tables())
