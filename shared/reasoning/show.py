@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from shared.chat.events import Batch, Event, Finished, Frame, ReasoningDelta, TextDelta, ToolCallStarted
+from shared.chat.events import Batch, Event, Finished, Frame, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStarted
 
 Mode: TypeAlias = Literal["field", "inline", "hidden"]
 
@@ -28,12 +28,7 @@ class ShowReasoning:
         out: list[Frame] = []
         for frame in batch:
             event = frame.events[0] if len(frame.events) == 1 else None
-            if (
-                type(event) is TextDelta
-                and event.text
-                and event.choice in self._answered
-                and event.choice not in self._inside
-            ):
+            if type(event) is ToolCallDelta or (type(event) is TextDelta and self._plain(event)):
                 out.append(frame)
                 continue
             changed = self._frame(frame)
@@ -43,6 +38,9 @@ class ShowReasoning:
 
     def finish(self) -> Batch:
         return []
+
+    def _plain(self, event: TextDelta) -> bool:
+        return bool(event.text) and event.choice in self._answered and event.choice not in self._inside
 
     def _frame(self, frame: Frame) -> Frame:
         events: list[Event] = []
