@@ -34,6 +34,7 @@ def test_the_first_part_is_there() -> None:
         "admin_endpoints",
         "admin_endpoint_probe",
         "admin_virtual_models",
+        "admin_tool_patterns",
         "admin_activity",
         "admin_session",
     } <= set(FUNCTIONS)
