@@ -27,7 +27,8 @@ class Seen:
 
 @dataclass
 class Answer:
-    """`pieces` are written one by one; `hold` keeps the answer open behind them until the client leaves."""
+    """`pieces` are written one by one, `apart` so that each can be a read of its own; `hold` keeps the answer open
+    behind them until the client leaves."""
 
     body: Any = None
     status: int = 200
@@ -37,6 +38,7 @@ class Answer:
     delay_seconds: float = 0.0
     hold: bool = False
     cut: bool = False
+    apart: bool = False
 
 
 Script = Answer | Callable[[Seen], Answer | Awaitable[Answer]]
@@ -89,6 +91,8 @@ class Loopback:
         await response.prepare(request)
         for piece in script.pieces:
             await response.write(piece)
+            if script.apart:
+                await asyncio.sleep(0)
         if script.cut and request.transport is not None:
             request.transport.abort()
         if script.hold:
