@@ -236,7 +236,7 @@ async def test_a_format_is_switched_and_nothing_else(admin: httpx.AsyncClient, s
     assert (await admin.put(path, json={"enabled": True})).json()["enabled"] is True
     await admin.put("/tool-patterns/builtin:python_line", json={"enabled": True})
     catalog = store.load_catalog()
-    assert (catalog.formats_on, catalog.formats_off) == ({"hermes", "python_line"}, frozenset())
+    assert (set(catalog.formats_on), set(catalog.formats_off)) == ({"hermes", "python_line"}, set())
 
 
 async def test_a_format_is_not_deleted(admin: httpx.AsyncClient) -> None:
@@ -311,7 +311,7 @@ async def test_the_trial_says_what_is_wrong(admin: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("regex", [r"\[a(.*?)\]x\[/a\]", r"(a+)+b", r"\[(.*)\](.*)\](.*)\}"])
 async def test_a_hostile_pattern_on_a_hostile_sample_ends(admin: httpx.AsyncClient, regex: str) -> None:
     draft = {"pattern_type": "bracket", "regex_pattern": regex, "tool_name": "bash"}
-    sample = "[a" * (1 << 17)
+    sample = "[a" * (1 << 15)
     async with asyncio.timeout(10):
         outcome = await tried(admin, sample=sample, pattern=draft)
     assert outcome["calls"] == []
