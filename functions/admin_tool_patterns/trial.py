@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, ClassVar
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
@@ -13,7 +14,7 @@ from shared.chat.request import Tool
 from shared.tool_calls.formats import Format
 from shared.tool_calls.grammar import Grammar
 from shared.tool_calls.harmless import HARMLESS
-from shared.tool_calls.machine import Machine
+from shared.tool_calls.machine import Machine, Match
 from shared.tool_calls.patterns import Pattern
 from shared.tool_calls.schema import Toolbox
 from shared.tool_calls.trial import MAX_SAMPLE, FalsePositive, FoundCall, Trial, try_pattern
@@ -22,6 +23,7 @@ from shared.web.admin_fields import Flag, Form
 
 _MOST_TOOLS = 128
 _NAME_CHARS = 256
+_TRIED = "\0tried"  # no format's id: the original's patterns and our formats share names
 
 
 class Sample(Form):
@@ -64,6 +66,7 @@ class Call(BaseModel):
 
 class Place(BaseModel):
     pattern: str = Field(description="the pattern's name, or the built-in format's")
+    engine: Literal["regex", "builtin"]
     start: int = Field(description="the first character of what it read in the sample")
     end: int
 
@@ -86,7 +89,9 @@ class Outcome(BaseModel):
 
 def outcome_of_pattern(sample: Sample, pattern: Pattern) -> Outcome:
     """Raises PatternError when the engine cannot use the pattern."""
-    return _outcome(try_pattern(sample.sample, sample.declared(), pattern, with_formats=sample.with_formats))
+    tried = replace(pattern, pattern_name=_TRIED)
+    trial = try_pattern(sample.sample, sample.declared(), tried, with_formats=sample.with_formats)
+    return _outcome(trial, pattern.pattern_name)
 
 
 def outcome_of_format(sample: Sample, row: Format) -> Outcome:
@@ -115,15 +120,21 @@ def _read(machine: Machine, text: str) -> tuple[tuple[FoundCall, ...], str]:
     return tuple(calls), "".join(said)
 
 
-def _outcome(trial: Trial) -> Outcome:
+def _outcome(trial: Trial, pattern_name: str = "") -> Outcome:
     return Outcome(
         calls=_calls(trial.calls),
         text=trial.text,
-        matches=[Place(pattern=match.by, start=match.start, end=match.end) for match in trial.matches],
+        matches=[_place(match, pattern_name) for match in trial.matches],
         warnings=list(trial.warnings),
         milliseconds=round(1_000 * trial.seconds, 3),
         false_positives=[FalsePositives(text=text, calls=_calls(calls)) for text, calls in trial.false_positives],
     )
+
+
+def _place(match: Match, pattern_name: str) -> Place:
+    if match.by == _TRIED:
+        return Place(pattern=pattern_name, engine="regex", start=match.start, end=match.end)
+    return Place(pattern=match.by, engine="builtin", start=match.start, end=match.end)
 
 
 def _calls(found: tuple[FoundCall, ...]) -> list[Call]:

@@ -265,10 +265,20 @@ async def test_a_stored_pattern_is_tried_beside_the_formats_or_alone(admin: http
     row = await created(admin, a_pattern())
     sample = f"{HERMES}\n[EXECUTE:bash:pwd]"
     both = await tried(admin, sample=sample, pattern_id=row["id"])
-    assert [match["pattern"] for match in both["matches"]] == ["hermes", "execute"]
+    found = [(match["pattern"], match["engine"]) for match in both["matches"]]
+    assert found == [("hermes", "builtin"), ("execute", "regex")]
     alone = await tried(admin, sample=sample, pattern_id=str(row["id"]), with_formats=False)
     assert [match["pattern"] for match in alone["matches"]] == ["execute"]
     assert alone["text"].startswith(HERMES)
+
+
+async def test_a_pattern_is_told_from_the_format_of_its_name(admin: httpx.AsyncClient, store: ConfigStore) -> None:
+    store.plant_seeds()
+    row = next(row for row in store.list_tool_patterns()[0] if row.name == "bracket_tool")
+    sample = '[tool]bash[/tool] {"command": "ls"}'
+    for with_formats, engine in ((True, "builtin"), (False, "regex")):
+        outcome = await tried(admin, sample=sample, pattern_id=row.id, with_formats=with_formats)
+        assert [(match["pattern"], match["engine"]) for match in outcome["matches"]] == [("bracket_tool", engine)]
 
 
 async def test_a_format_is_tried_alone(admin: httpx.AsyncClient) -> None:
