@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check lint types contracts fast-tests infra-test synth diff deploy destroy bundles setup setup-dev lock bench backends clean
+.PHONY: run test check lint types contracts fast-tests infra-test synth diff deploy destroy bundles setup setup-dev lock bench parsers backends clean
 
 run: setup            ## set up and serve: API on 8002, admin on 5001
 	@$(BIN)/python -m infra.local
@@ -50,6 +50,9 @@ bundles: $(VENV)/.infra   ## build every function's bundle for Lambda and print 
 
 bench: setup-dev      ## measure beside a bare pass-through, about 5 minutes; `make bench BENCH=--quick` takes one
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
+
+parsers: setup-dev    ## the corpus of tool calls through other projects' parsers, beside ours; installs them the first time
+	@$(BIN)/python -m tests.benchmarks.parsers $(PARSERS)
 
 setup: $(VENV)/.run
 setup-dev: $(VENV)/.dev

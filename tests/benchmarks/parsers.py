@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from shared.chat.events import Finished, TextDelta
 from tests.backends.build import NotBuilt
 from tests.benchmarks.foreign.environments import PROJECTS, python
 from tests.benchmarks.foreign.rows import ROWS, Row
+from tests.benchmarks.foreign.score import Score, score, total
 from tests.tool_calls import corpus
 
 RUNNERS = Path(__file__).parent / "foreign"
@@ -37,21 +37,6 @@ TOKENS = re.compile(
     r"|</?(?:start|end)_function_call>|\[/?(?:TOOL_CALLS|ARGS|CALL_ID|THINK)\]"
 )
 """What is one token for the models that write it: no parser is asked to read half of one, except this project's."""
-
-
-@dataclass
-class Score:
-    """What one parser made of its cases in one mode."""
-
-    right: int = 0
-    right_but_types: int = 0
-    wrong: int = 0
-    false: int = 0
-    false_declared: int = 0
-    raised: int = 0
-    cases: int = 0
-    seconds: float = 0.0
-    failures: list[str] = field(default_factory=list)
 
 
 def usable(case: dict[str, Any]) -> bool:
@@ -134,54 +119,8 @@ def ours(case: dict[str, Any], cut: Iterable[str]) -> dict[str, Any]:
     """This engine on the same text: reasoning split and calls recovered, as the data path does."""
     path, events = corpus.steps(case), [*map(TextDelta, cut), Finished("stop")]
     start = time.process_time()
-    seen = corpus.see(list(corpus._through(path, events)))
+    seen = corpus.see(list(corpus.through(path, events)))
     return {"id": case["id"], "calls": seen.calls, "raised": None, "seconds": time.process_time() - start}
-
-
-def loose(value: Any) -> Any:
-    """The same with every leaf as text: "5", 5 and 5.0 are alike."""
-    if isinstance(value, dict):
-        return {key: loose(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [loose(each) for each in value]
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).lower()
-
-
-def parsed(arguments: str) -> Any:
-    try:
-        return json.loads(arguments)
-    except ValueError:
-        return None
-
-
-def score(answers: Iterable[dict[str, Any]]) -> Score:
-    cases = {case["id"]: case for case in corpus.cases()}
-    total = Score()
-    for answer in {each["id"]: each for each in answers}.values():  # the last answer to a case is the warm one
-        case = cases[answer["id"]]
-        want = corpus.expected(case).calls
-        got = [(name, corpus.canonical(arguments)) for name, arguments in answer["calls"]]
-        total.cases += 1
-        total.seconds += answer["seconds"]
-        total.raised += answer["raised"] is not None
-        if not want:
-            declared = {tool.name for tool in corpus.tools(case)}
-            total.false += bool(got)
-            total.false_declared += any(name in declared for name, _ in got)
-        elif got == want:
-            total.right += 1
-        elif [(name, loose(parsed(text))) for name, text in got] == [
-            (name, loose(parsed(text))) for name, text in want
-        ]:
-            total.right_but_types += 1
-        else:
-            total.wrong += 1
-            total.failures.append(case["id"])
-        if not want and got:
-            total.failures.append(case["id"])
-    return total
 
 
 HEAD = (
@@ -214,52 +153,36 @@ def table(rows: Iterable[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def total(scores: Iterable[Score]) -> Score:
-    found = Score()
-    for each in scores:
-        for name in ("right", "right_but_types", "wrong", "false", "false_declared", "raised", "cases", "seconds"):
-            setattr(found, name, getattr(found, name) + getattr(each, name))
-    return found
-
-
 def compared() -> tuple[str, list[str]]:
     """The table, and what did not run."""
-    asked_once = {case["id"]: case for row in ROWS for case in asked(row)}
-    own = {name: ours(case, [case["raw"]]) for name, case in asked_once.items()} | {}
-    own = {name: ours(case, [case["raw"]]) for name, case in asked_once.items()}  # again, warm
+    once = {case["id"]: case for row in ROWS for case in asked(row)}
+    for case in once.values():
+        ours(case, [case["raw"]])  # warm, as the others are
+    own = {name: ours(case, [case["raw"]]) for name, case in once.items()}
+    in_deltas = [ours(case, re.findall(f"(?s).{{1,{WIDTH}}}", case["raw"])) for case in once.values()]
     with ThreadPoolExecutor(max_workers=2) as pool:
         found = dict(zip(PROJECTS, pool.map(foreign, PROJECTS), strict=True))
     rows, trouble = [], []
     for project, (problem, answers) in found.items():
+        title = f"{project} {PROJECTS[project].versions}"
         if problem:
-            trouble.append(f"{project} {PROJECTS[project].versions}: {problem}")
+            trouble.append(f"{title}: {problem}")
         scores = []
-        for row in ROWS:
-            if row.project != project:
-                continue
+        for row in (row for row in ROWS if row.project == project and answers):
             mine = [each for each in answers if each["parser"] == row.parser]
-            if not mine:
-                continue
-            modes = [score(each for each in mine if each["mode"] == mode) for mode in ("whole", "streamed")]
-            scores.append((*modes, score(own[case["id"]] for case in asked(row))))
+            whole, streamed = (score(each for each in mine if each["mode"] == mode) for mode in ("whole", "streamed"))
+            scores.append((whole, streamed, score(own[case["id"]] for case in asked(row))))
             rows.append(cells(f"{project} `{row.parser}`", row.family, *scores[-1]))
         if scores:
-            sums = [total(each[part] for each in scores) for part in range(3)]
-            rows.append([f"**{cell}**" for cell in cells(f"{project} {PROJECTS[project].versions}", "all", *sums)])
-    streamed = [ours(case, corpus_pieces(case["raw"])) for case in asked_once.values()]
+            rows.append(bold(cells(title, "all", *map(total, zip(*scores, strict=True)))))
     rows.append(
-        [
-            f"**{cell}**"
-            for cell in cells(
-                "this engine, each case once", "all", score(own.values()), score(streamed), score(own.values())
-            )
-        ]
+        bold(cells("this engine, each case once", "all", score(own.values()), score(in_deltas), score(own.values())))
     )
     return table(rows), trouble
 
 
-def corpus_pieces(text: str) -> list[str]:
-    return [text[start : start + WIDTH] for start in range(0, len(text), WIDTH)]
+def bold(line: list[str]) -> list[str]:
+    return [f"**{cell}**" for cell in line]
 
 
 def main() -> None:

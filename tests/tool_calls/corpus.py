@@ -102,10 +102,10 @@ def run(case: dict[str, Any], pieces: Iterable[str], thoughts: Iterable[str] | N
     stream: list[Event] = [ReasoningDelta(piece) for piece in (thinking if thoughts is None else thoughts)]
     stream += [TextDelta(piece) for piece in pieces]
     stream.append(Finished(case.get("finish", "stop")))
-    return see(_through(steps(case), stream))
+    return see(through(steps(case), stream))
 
 
-def _through(found: list[Any], stream: list[Event]) -> Iterator[Event]:
+def through(found: list[Any], stream: list[Event]) -> Iterator[Event]:
     for event in stream:
         batch: Batch = [Frame((event,))]
         for step in found:

@@ -33,7 +33,7 @@ class Merged:
 
 
 def answer(make: Make) -> None:
-    """`make(parser, case, tokens)` has one fresh reader for each mode, "whole" and "streamed", that the parser offers."""
+    """`make(parser, case, tokens)` has a fresh reader for each mode, "whole" and "streamed", that the parser has."""
     work = json.loads(Path(sys.argv[1]).read_text())
     with Path(sys.argv[2]).open("w") as out:
         for job in work["jobs"]:

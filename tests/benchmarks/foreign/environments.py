@@ -27,7 +27,7 @@ def _package(backend: str) -> Path:
     return next((ENVIRONMENTS / backend / "lib").glob("python3*/site-packages"), Path())
 
 
-# The vocabulary that openai-harmony would fetch from the network; LiteLLM's wheel has the same file under the same name.
+# openai-harmony would fetch its vocabulary from the network; LiteLLM's wheel has it, under the name that is looked for.
 _VOCABULARY = {"TIKTOKEN_RS_CACHE_DIR": str(_package("litellm") / "litellm/litellm_core_utils/tokenizers")}
 
 PROJECTS = {
@@ -41,7 +41,9 @@ PROJECTS = {
         "langchain-classic 1.0.8, llama-index-core 0.14.25, smolagents 1.26.0",
         ("langchain-classic==1.0.8", "llama-index-core==0.14.25", "smolagents==1.26.0"),
     ),
-    "Qwen-Agent": Project("with_qwen_agent", "0.0.34", ("qwen-agent==0.0.34", "python-dateutil")),
+    "Qwen-Agent": Project(
+        "with_qwen_agent", "0.0.34", ("qwen-agent==0.0.34", "python-dateutil", "numpy", "soundfile", "tqdm")
+    ),
 }
 
 

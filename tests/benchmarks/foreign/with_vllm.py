@@ -14,14 +14,15 @@ from vllm.parser import ParserManager
 
 
 @cache
-def tokenizer(tokens: tuple[str, ...]) -> PreTrainedTokenizerFast:
+def tokenizer(tokens: tuple[str, ...], kind: str) -> PreTrainedTokenizerFast:
     """Every byte is a token, and so is every piece of markup, as in the tokenizers of the models that write it."""
     letters = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     bytewise = Tokenizer(models.BPE(vocab=letters, merges=[]))
     bytewise.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     bytewise.decoder = decoders.ByteLevel()
     fast = PreTrainedTokenizerFast(tokenizer_object=bytewise, eos_token="<|end_of_answer|>")
-    fast.add_tokens(list(tokens), special_tokens=True)
+    lacking = {"mistral before v11": "[ARGS]"}.get(kind)  # how its parser tells the formats apart
+    fast.add_tokens([token for token in tokens if token != lacking], special_tokens=True)
     return fast
 
 
@@ -39,7 +40,8 @@ def ids(text: str, known: PreTrainedTokenizerFast, is_harmony: bool) -> list[int
 
 
 def make(name: str, case: dict[str, Any], tokens: list[str]) -> dict[str, Read]:
-    known, is_harmony = tokenizer(tuple(tokens)), name == "openai"
+    known, is_harmony = tokenizer(tuple(tokens), name), name == "openai"
+    name = name.partition(" ")[0]
     kind = ParserManager.get_parser(tool_parser_name=name, enable_auto_tools=True, is_harmony=is_harmony)
     messages = [{"role": "user", "content": "?"}]
     request = ChatCompletionRequest(model="m", messages=messages, tools=case["tools"], tool_choice="auto")
