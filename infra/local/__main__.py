@@ -143,7 +143,7 @@ def _load_functions() -> None:
     Router(("client",), send_error).preload()
 
 
-def _load_env_file(path: Path) -> None:
+def load_env_file(path: Path) -> None:
     """Variables of `.env`, for those that the environment does not set."""
     from dotenv import load_dotenv
 
@@ -152,7 +152,7 @@ def _load_env_file(path: Path) -> None:
 
 
 def main() -> int:
-    _load_env_file(Path(".env"))
+    load_env_file(Path(".env"))
     try:
         chosen = read_settings(os.environ)
     except SettingsError as error:
