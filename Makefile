@@ -5,10 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test check lint types contracts fast-tests infra-test synth diff deploy destroy bundles setup setup-dev lock bench parsers backends clean
+.PHONY: run key test check lint types contracts fast-tests infra-test synth diff deploy destroy bundles setup setup-dev lock bench parsers backends clean
 
 run: setup            ## set up and serve: API on 8002, admin on 5001
 	@$(BIN)/python -m infra.local
+
+# LABEL=ci, and one of URL=… (of an admin API, with ADMIN_TOKEN=…) or TABLE_PREFIX=… (of a deployment)
+key: setup            ## make a client key and print it, this once
+	@$(BIN)/python -m infra.client_key create --label "$(LABEL)" $(if $(URL),--url "$(URL)") $(if $(TABLE_PREFIX),--table-prefix "$(TABLE_PREFIX)")
 
 test: check infra-test   ## set up and pass everything
 
