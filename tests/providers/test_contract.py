@@ -188,10 +188,9 @@ async def test_where_a_recording_is_cut_into_reads_changes_no_event(
 ) -> None:
     body: bytes = recording(dialect).body
     adapter, target = adapters[dialect.type], target_of(dialect, server)
+    each_byte = tuple(bytes([byte]) for byte in body)
     in_one = Answer(pieces=(body,), content_type=dialect.content_type)
-    in_bytes = Answer(
-        pieces=tuple(bytes([byte]) for byte in body), content_type=dialect.content_type, apart=True
-    )  # fmt: skip
+    in_bytes = Answer(pieces=each_byte, content_type=dialect.content_type, apart=True)
     dialect.lay_out(server, in_one, *dialect.after)
     expected = await ask(adapter.stream(a_request(tools=(WEATHER,)), target))
     dialect.lay_out(server, in_bytes, *dialect.after)
