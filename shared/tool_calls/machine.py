@@ -370,13 +370,14 @@ class Machine:
             self._trailing = False
             self._line_blank = True
             self._resume()
+        elif self.wasted > MAX_WASTED:
+            source.let_go()
+            self._give_up()
         elif self._next:
             self._try_next()
         else:
             source.let_go()
             self._resume()
-        if self.wasted > MAX_WASTED:
-            self._give_up()
 
     def _give_up(self) -> None:
         """Too much was read for nothing: all further text passes."""
