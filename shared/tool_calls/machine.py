@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 MAX_CALLS = 128
 MAX_SCANNED = 8 << 20  # characters of one answer that are looked at; the rest passes
-MAX_WASTED = 1 << 20  # characters read by candidates that were no calls; keeps hostile text linear
+MAX_WASTED = 1 << 19  # characters read by candidates that were no calls; keeps hostile text linear
 ATTEMPT = 16  # what beginning a candidate costs, in characters
 MAX_FENCE = 1 << 20
 MAX_RUN = 64

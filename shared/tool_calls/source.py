@@ -7,6 +7,7 @@ No index into `text` survives a yield; `position` does.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from functools import lru_cache
 from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -114,15 +115,25 @@ class Source:
 
     def take_any(self, literals: Iterable[str]) -> Reading[str]:
         """Read the longest of `literals` that the text goes on with; empty when none fits."""
-        choices = sorted(literals, key=len, reverse=True)
-        for literal in choices:
+        first = yield from self.peek()
+        for literal in _by_first(tuple(literals)).get(first, ()):
             if (yield from self.take(literal)):
                 return literal
         return ""
 
     def starts_any(self, literals: Iterable[str]) -> Reading[bool]:
         """Whether the text goes on with one of `literals`."""
-        for literal in literals:
+        first = yield from self.peek()
+        for literal in _by_first(tuple(literals)).get(first, ()):
             if (yield from self.starts(literal)):
                 return True
         return False
+
+
+@lru_cache(maxsize=256)
+def _by_first(literals: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The literals by their first character, the longest first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for literal in sorted(literals, key=len, reverse=True):
+        found[literal[0]] = (*found.get(literal[0], ()), literal)
+    return found
