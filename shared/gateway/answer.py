@@ -15,7 +15,7 @@ from shared.gateway.failures import name_endpoint
 from shared.gateway.metering import Caller, Meter
 from shared.gateway.records import Recorder
 from shared.gateway.routing import Route, Stop, apply_policy, resolve
-from shared.gateway.steps import Step, steps_for
+from shared.gateway.steps import Step, Steps
 from shared.providers.base import Adapter, Embeddings, Endpoint, OneChoiceOnly, Target, Timeouts
 
 
@@ -113,6 +113,7 @@ class Gateway:
         self._health = health
         self._timeouts = timeouts
         self._queue = queue
+        self._steps = Steps()
 
     async def answer(self, request: ChatRequest, caller: Caller) -> Answer:
         """Ask target after target until one answers; raises the last target's failure."""
@@ -157,7 +158,7 @@ class Gateway:
         except BaseException:
             await source.aclose()
             raise
-        answer = Answer(route, stop, source, first or [], steps_for(request, route.virtual_model))
+        answer = Answer(route, stop, source, first or [], self._steps(request, route, stop))
         answer.dropped = adapter.dropped(request, target)
         return answer
 

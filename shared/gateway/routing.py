@@ -19,8 +19,11 @@ class Stop(NamedTuple):
 
 
 class Route(NamedTuple):
+    """`catalog` is the snapshot that the route was found in."""
+
     virtual_model: VirtualModel
     stops: tuple[Stop, ...]
+    catalog: Catalog
 
 
 def resolve(catalog: Catalog, model: str, queue: Endpoint | None = None) -> Route:
@@ -31,7 +34,7 @@ def resolve(catalog: Catalog, model: str, queue: Endpoint | None = None) -> Rout
     """
     found = catalog.virtual_models.get(model)
     if queue is not None:
-        return _through_queue(queue, found, model)
+        return _through_queue(queue, found, model, catalog)
     if found is None:
         raise ModelNotFound(f"no virtual model {model[:200]!r}; GET /v1/models lists yours", param="model")
     if not found.enabled:
@@ -43,14 +46,14 @@ def resolve(catalog: Catalog, model: str, queue: Endpoint | None = None) -> Rout
             f"every endpoint of virtual model {model!r} is disabled; an administrator can enable one", param="model"
         )
     stops.sort(key=lambda stop: -stop.endpoint.priority)
-    return Route(found, tuple(stops))
+    return Route(found, tuple(stops), catalog)
 
 
-def _through_queue(queue: Endpoint, found: VirtualModel | None, model: str) -> Route:
+def _through_queue(queue: Endpoint, found: VirtualModel | None, model: str, catalog: Catalog) -> Route:
     if found is None:
         found = VirtualModel(id=0, name=model, targets=())
     actual = found.targets[0].actual_model if found.targets else model
-    return Route(found, (Stop(queue, actual),))
+    return Route(found, (Stop(queue, actual),), catalog)
 
 
 def apply_policy(request: ChatRequest, model: VirtualModel) -> ChatRequest:

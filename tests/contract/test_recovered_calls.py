@@ -6,6 +6,7 @@ import json
 import random
 from typing import Any
 
+import httpx
 import pytest
 from openai import OpenAI
 
@@ -105,3 +106,39 @@ def test_calls_arrive_while_the_text_is_still_coming(client: OpenAI, served: Ser
     for call in found:
         arguments[call.index] += call.function.arguments or ""
     assert [json.loads(each) for each in arguments] == [{"city": "Paris"}, {"city": "Rome"}]
+
+
+def test_an_administrators_pattern_works_for_the_next_request(
+    client: OpenAI, served: Served, upstream: Upstream
+) -> None:
+    pattern = {
+        "pattern_name": f"execute-{served.token}",
+        "pattern_type": "bracket",
+        "regex_pattern": r"\[EXECUTE:(\w+):([^\]]+)\]",
+        "tool_name_group": 1,
+        "parameter_mapping": {"2": "command"},
+        "models": [served.model("chat")],
+    }
+    tool: Any = {
+        "type": "function",
+        "function": {
+            "name": "bash",
+            "parameters": {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]},
+        },
+    }
+    raw = "Listing. [EXECUTE:bash:ls -la]"
+    upstream.on(actual("chat"), whole(raw), whole(raw), whole(raw))
+    asked: Any = {"model": served.model("chat"), "messages": HELLO, "tools": [tool]}
+    before = client.chat.completions.create(**asked).choices[0]
+    assert before.message.content == raw
+    with httpx.Client(base_url=served.admin, timeout=20) as admin:
+        made = admin.post("/api/admin/tool-patterns", json=pattern)
+        assert made.status_code == 201, made.text
+        after = client.chat.completions.create(**asked).choices[0]
+        assert after.message.content == "Listing. "
+        assert [(call.function.name, call.function.arguments) for call in after.message.tool_calls or ()] == [
+            ("bash", '{"command":"ls -la"}')
+        ]
+        assert after.finish_reason == "tool_calls"
+        assert admin.delete(f"/api/admin/tool-patterns/{made.json()['id']}").status_code == 200
+    assert client.chat.completions.create(**asked).choices[0].message.content == raw
