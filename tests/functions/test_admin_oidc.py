@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -125,14 +126,19 @@ async def test_a_good_token_opens(house: House, guarded: httpx.AsyncClient) -> N
     [
         {"aud": ["other", AUDIENCE]},
         {"aud": None, "client_id": AUDIENCE, "token_use": "access"},  # Cognito's access tokens
-        {"exp": int(time.time()) - 30},
-        {"nbf": int(time.time()) + 40},
-        {"iat": int(time.time()) + 40},
+        {"exp": timedelta(seconds=-30)},
+        {"nbf": timedelta(seconds=40)},
+        {"iat": timedelta(seconds=40)},
         {"nbf": None, "iat": None},
     ],
 )
 async def test_what_is_good_besides(house: House, fields: dict[str, Any]) -> None:
-    assert await house.admit(house.token(**fields)) == "7"
+    now = int(time.time())
+    made = {
+        name: now + int(value.total_seconds()) if isinstance(value, timedelta) else value
+        for name, value in fields.items()
+    }
+    assert await house.admit(house.token(**made)) == "7"
 
 
 async def test_the_user_is_named(house: House) -> None:
