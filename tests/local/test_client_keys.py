@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
+from moto import mock_aws
 
+from infra.client_key import main
+from shared.store.client_key import read_key
+from shared.store.client_keys import ClientKeys
+from shared.store.tables import Tables
 from tests.local.process import ROOT, Gateway
 
 ASK = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
@@ -69,3 +75,16 @@ def test_an_admin_api_that_others_reach_does_not_start_open(tmp_path: Path) -> N
     gateway = Gateway(tmp_path, HOST="0.0.0.0")
     assert gateway.process.wait(60) == 2
     assert "ADMIN_AUTH=none on HOST=0.0.0.0" in gateway.output()
+
+
+def test_the_first_key_after_a_deploy_needs_no_gateway(capsys: pytest.CaptureFixture[str]) -> None:
+    with mock_aws():
+        tables = Tables("deployed", region="eu-central-1")
+        tables.create_missing()
+        arguments = ["create", "--label", "first", "--table-prefix", "deployed", "--region", "eu-central-1"]
+        assert main(arguments) == 0
+        shown = read_key(capsys.readouterr().out.strip())
+        assert shown is not None
+        assert ClientKeys(tables).get(shown.key_id).opens(shown)
+        assert main(arguments) == 2
+        assert "named 'first'" in capsys.readouterr().err
