@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra.local.leash import follow_parent
+
 _START_SECONDS = 30.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -24,7 +26,8 @@ def pin(core: str) -> None:
 
 
 def announce(port: int) -> None:
-    """Tell the process that started this one where it listens."""
+    """Tell the process that started this one where it listens, and end when that ends."""
+    follow_parent()
     print(port, flush=True)
 
 
@@ -34,6 +37,7 @@ class Server:
     def __init__(self, module: str, core: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"tests.benchmarks.{module}", core, *arguments],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
