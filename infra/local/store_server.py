@@ -41,7 +41,7 @@ class StoreServer:
             return self._engine.call(operation, body)
         except GatewayError as error:
             return _refusal(error.status, "SerializationException", error.message)
-        except Exception:
+        except Exception:  # the outermost handler: callers get DynamoDB's error shape
             log.exception("the store could not answer %s", operation[:50])
             return _refusal(500, "InternalServerError", "the embedded store failed; its log says why")
 

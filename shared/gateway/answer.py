@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from shared.chat.events import Batch, Frame
 from shared.chat.request import ChatRequest, EmbeddingRequest, Message, TextPart
-from shared.errors import GatewayError, ModelNotFound, NoEndpointEnabled
+from shared.errors import GatewayError, InternalError, ModelNotFound, NoEndpointEnabled
 from shared.gateway.attempt import Attempt, Choir, Source
 from shared.gateway.catalog import Catalog, VirtualModel
 from shared.gateway.failures import name_endpoint
@@ -200,8 +201,11 @@ class Gateway:
                 failure = error
                 if not error.another_target_may_help:
                     raise
-            except BaseException:
+            except asyncio.CancelledError:
                 meter.abort()
+                raise
+            except BaseException:  # a defect of ours, recorded as one and not as a client that left
+                meter.fail(InternalError("the gateway failed"))
                 raise
             else:
                 meter.usage = answer.usage
