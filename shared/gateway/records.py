@@ -46,6 +46,13 @@ class Record:
     total_ms: int = 0
     user_agent: str = ""
     key_id: str = ""  # the client key's, when one was shown
+    path: str = ""  # the client's route, without its query
+    client_address: str = ""
+    price_version: str = ""  # which prices the costs come from; empty: none were set, and the costs are no costs
+    input_cost: int = 0  # the costs are in picodollars: a price with six decimals per million tokens is exact in them
+    cache_read_cost: int = 0
+    cache_write_cost: int = 0
+    output_cost: int = 0
 
 
 class Recorder(Protocol):
