@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cached_property
 
 
 class State:
@@ -37,15 +38,23 @@ class Markers:
         self.root = State("", 0, ())
         self._states = {"": self.root}
         firsts = "".join(sorted({literal[0] for literal in self.literals}))
-        self.first: Callable[..., re.Match[str] | None] = re.compile(f"[{re.escape(firsts)}]").search
-        """Finds the first character that could begin a marker: None for most of prose."""
+        self._first: Callable[..., re.Match[str] | None] = re.compile(f"[{re.escape(firsts)}]").search
+
+    @cached_property
+    def opening(self) -> Callable[[str], re.Match[str] | None]:
+        """Finds the first place where a marker could begin, judged by two characters: None for most of prose."""
+        return openings(self.literals)
+
+    def begins(self, two: str) -> bool:
+        """Whether a marker can begin with these two characters, or with this one at the end of a text."""
+        return two in self._growing or two in self.literals or two[0] in self.literals
 
     def find(self, text: str, start: int, state: State) -> tuple[int, State]:
         """Read `text` from `start` until a marker ends or the text does: the index behind it, and the state there.
 
         The markers are in `state.hits`, if the index moved; `state.depth` characters before it may still become one.
         """
-        root, alphabet, skip = self.root, self._alphabet, self.first
+        root, alphabet, skip = self.root, self._alphabet, self._first
         position, end = start, len(text)
         while position < end:
             if state is root:
@@ -75,3 +84,17 @@ class Markers:
             known = self._states[text] = State(text, depth, tuple(end for end in ends if end in self.literals))
         state.next[character] = known
         return known
+
+
+def openings(literals: Iterable[str]) -> Callable[[str], re.Match[str] | None]:
+    """Finds where one of `literals` could begin: its first two characters, or its first at the end of the text."""
+    seconds: dict[str, set[str]] = {}
+    for literal in literals:
+        seconds.setdefault(literal[0], set()).add(literal[1:2])
+    alone = [first for first, found in seconds.items() if "" in found]
+    followed = [
+        f"{re.escape(first)}(?:[{re.escape(''.join(sorted(found)))}]|\\Z)"
+        for first, found in sorted(seconds.items())
+        if "" not in found
+    ]
+    return re.compile("|".join([f"[{re.escape(''.join(sorted(alone)))}]"] * bool(alone) + followed)).search

@@ -23,14 +23,24 @@ class ShowReasoning:
         self._length: dict[int, int] = {}
         self._answered: set[int] = set()
         self._inside: set[int] = set()
+        self._plain: set[int] = set()  # choices whose text passes: answered, and not inside reasoning
 
     def feed(self, batch: Batch) -> Batch:
-        out: list[Frame] = []
-        for frame in batch:
-            event = frame.events[0] if len(frame.events) == 1 else None
-            if type(event) is ToolCallDelta or (type(event) is TextDelta and self._plain(event)):
-                out.append(frame)
-                continue
+        for index, frame in enumerate(batch):
+            events = frame.events
+            if len(events) == 1:
+                event = events[0]
+                if type(event) is ToolCallDelta:
+                    continue
+                if type(event) is TextDelta and event.choice in self._plain and event.text:
+                    continue
+            return self._changed(batch, index)
+        return batch
+
+    def _changed(self, batch: Batch, start: int) -> Batch:
+        """The batch, of which the frames before `start` pass as they are."""
+        out = batch[:start]
+        for frame in batch[start:]:
             changed = self._frame(frame)
             if changed.events or changed.native:
                 out.append(changed)
@@ -38,9 +48,6 @@ class ShowReasoning:
 
     def finish(self) -> Batch:
         return []
-
-    def _plain(self, event: TextDelta) -> bool:
-        return bool(event.text) and event.choice in self._answered and event.choice not in self._inside
 
     def _frame(self, frame: Frame) -> Frame:
         events: list[Event] = []
@@ -54,6 +61,7 @@ class ShowReasoning:
             elif kind is TextDelta or kind is ToolCallStarted:
                 self._answered.add(event.choice)  # type: ignore[union-attr]
                 shown = [*self._close(event), event]  # type: ignore[arg-type]
+                self._plain.add(event.choice)  # type: ignore[union-attr]
             elif kind is Finished:
                 shown = [*self._last(event), event]  # type: ignore[arg-type]
             else:
@@ -72,6 +80,7 @@ class ShowReasoning:
         if self._mode == "field" or not event.text:
             return [event]
         self._inside.add(choice)
+        self._plain.discard(choice)
         return [TextDelta(event.text, choice)]
 
     def _close(self, event: TextDelta | ToolCallStarted) -> list[Event]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from shared.chat.events import Batch, Event, Finished, Frame, ReasoningDelta, TextDelta
@@ -71,6 +73,8 @@ class Splitter:
         self._opener = ""  # of a phrase that must prove itself
         self._prompted = starts_in_reasoning
         self._out: list[Event] = []
+        self._passing = False  # in the answer, with nothing held back
+        self._opens: Callable[[str], re.Match[str] | None] | None = None  # finds what could be a marker there
         self._markers = formats.answer(None)
         self._state = self._markers.root if self._markers else None
         if starts_in_reasoning:
@@ -78,12 +82,9 @@ class Splitter:
 
     def passes(self, text: str) -> bool:
         """Whether `text` can go on as it is, which is then taken as fed: the common case, in the answer."""
-        if self._starting or self._row or self._text or not text:
-            return False
-        if self._markers is not None and self._markers.first(text) is not None:
+        if not self._passing or not text or (self._opens is not None and self._opens(text) is not None):
             return False
         self._before = text[-1]
-        self._state = self._markers.root if self._markers else None
         return True
 
     def feed(self, text: str) -> list[Event]:
@@ -107,6 +108,9 @@ class Splitter:
                 continue
             self._rest(0 if ended else state.depth, ended=ended)
             break
+        self._passing = not (self._starting or self._row or self._text)
+        if self._passing and self._markers:
+            self._opens, self._state, self._scanned = self._markers.opening, self._markers.root, 0
         if ended and self._row and self._space:
             self._out.append(ReasoningDelta(self._space, self._choice))
             self._space = ""
@@ -246,12 +250,20 @@ class SplitReasoning:
         self._choices: dict[int, Splitter] = {}
 
     def feed(self, batch: Batch) -> Batch:
-        out: list[Frame] = []
-        for frame in batch:
-            event = frame.events[0] if len(frame.events) == 1 else None
-            if type(event) is TextDelta and (known := self._choices.get(event.choice)) and known.passes(event.text):
-                out.append(frame)
-                continue
+        choices = self._choices
+        for index, frame in enumerate(batch):
+            events = frame.events
+            if len(events) == 1 and type(event := events[0]) is TextDelta:
+                known = choices.get(event.choice)
+                if known is not None and known.passes(event.text):
+                    continue
+            return self._changed(batch, index)
+        return batch
+
+    def _changed(self, batch: Batch, start: int) -> Batch:
+        """The batch, of which the frames before `start` have passed."""
+        out = batch[:start]
+        for frame in batch[start:]:
             changed = self._frame(frame)
             if changed.events or changed.native:
                 out.append(changed)

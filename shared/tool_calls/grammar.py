@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from shared.markers import Markers
+from shared.markers import Markers, openings
 from shared.tool_calls.aliases import TOOL_NAMES
 from shared.tool_calls.formats import END_TOKENS, FORMATS, Format, spaced
 
@@ -28,6 +29,7 @@ class Opening(NamedTuple):
     formats: Mapping[str, tuple[Format, ...]]
     on_line: Markers
     in_line: Markers
+    anywhere: Callable[[str], re.Match[str] | None]  # finds what may open a call or code wherever it stands
 
 
 class Grammar:
@@ -83,17 +85,21 @@ def _known(formats: Iterable[Format], *, closers: bool) -> tuple[str, ...]:
 @lru_cache(maxsize=64)
 def _opening(grammar: Grammar, names: frozenset[str], triggers: frozenset[str]) -> Opening:
     openers = grammar.named(names)
-    on_line, in_line = _markers(grammar, triggers)
-    return Opening(openers, Markers(openers.keys() - grammar.by_opener.keys(), on_line), in_line)
+    on_line, in_line, anywhere = _markers(grammar, triggers)
+    return Opening(openers, Markers(openers.keys() - grammar.by_opener.keys(), on_line), in_line, anywhere)
 
 
 @lru_cache(maxsize=64)
-def _markers(grammar: Grammar, triggers: frozenset[str]) -> tuple[Markers, Markers]:
+def _markers(
+    grammar: Grammar, triggers: frozenset[str]
+) -> tuple[Markers, Markers, Callable[[str], re.Match[str] | None]]:
     openers = grammar.by_opener
     anywhere = {opener for opener, rows in openers.items() if any(row.where == "anywhere" for row in rows)}
+    in_line = (anywhere | triggers | {"`"}) - {"```"}
     return (
         Markers((*((openers.keys() | triggers) - {"```"}), "\n", "`", "~~~")),
-        Markers((*((anywhere | triggers) - {"```"}), "\n", "`")),
+        Markers((*in_line, "\n")),
+        openings(in_line),
     )
 
 

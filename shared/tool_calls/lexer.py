@@ -12,12 +12,18 @@ from shared.tool_calls.source import LOOKAHEAD, Reading, Source
 
 MAX_KEY = 256
 _PLAIN = {'"': re.compile(r'[^"\\\x00-\x1f]+'), "'": re.compile(r"[^'\"\\\x00-\x1f]+")}
+_RUN = {  # the inside of a string with its plain escapes, which goes out as it is; the closing quote is not in it
+    '"': re.compile(r'(?:[^"\\\x00-\x1f]+|\\["\\/bfnrt])*+'),
+    "'": re.compile(r"""(?:[^'"\\\x00-\x1f]+|\\["\\/bfnrt])*+"""),
+}
+_INSIDE = {quote: re.compile(rf"(?:[^{quote}\\]+|\\.)*+", re.DOTALL).fullmatch for quote in "\"'"}
 _CONTROL = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
 _HEX = frozenset("0123456789abcdefABCDEF")
 _KEY = re.compile(r"[\w$.-]+")
 _SCALAR_END = re.compile(r"[,}\]\n]|</|<\||<｜")
 _OPENERS = {"{": "}", "[": "]", "(": ")"}
 _STRUCTURE = re.compile(r"""[{}\[\]()"'/#<]""")
+_NO_STRUCTURE = re.compile(r"""[^{}\[\]()"'/#<]*+""").fullmatch
 _PLACES: dict[str, Place] = {"}": "member", "]": "item", ")": "argument"}
 _QUOTE_MARKS = ('<|"|>', "<escape>")
 
@@ -75,17 +81,23 @@ def word(source: Source) -> Reading[str]:
     return text
 
 
-def string(source: Source, place: Place, emit: Callable[[str], object], *, limit: int | None = None) -> Reading[bool]:
-    """Read the string that begins here and hand on its inside as JSON text; False when it does not end."""
+def string(
+    source: Source, place: Place, emit: Callable[[str], object], *, limit: int | None = None, live: bool = False
+) -> Reading[bool]:
+    """Read the string that begins here and hand on its inside as JSON text; False when it does not end.
+
+    `live`: what is handed on goes to the client at once, so that plain text need not come by here.
+    """
     quote = source.text[source.position]
-    plain = _PLAIN[quote]
+    plain = _PLAIN[quote] if limit is not None else _RUN[quote]
+    known = None if limit is not None else _RUN[quote].fullmatch
     source.position += 1
     length = 0
     while True:
         text, position = source.text, source.position
         found = plain.match(text, position)
-        if found:
-            source.position = end = found.end()
+        if found and (end := found.end()) > position:
+            source.position = end
             emit(text[position:end])
             length += end - position
             position = end
@@ -94,7 +106,7 @@ def string(source: Source, place: Place, emit: Callable[[str], object], *, limit
         if position == len(text):
             if source.ended:
                 return False
-            yield
+            yield from source.wait(known, live=live)
             continue
         character = text[position]
         if character == "\\":
@@ -174,7 +186,7 @@ def raw_value(source: Source, place: Place, limit: int | None = None) -> Reading
         if not found:
             if source.ended:
                 return None
-            yield
+            yield from source.wait(_NO_STRUCTURE)
             continue
         character = text[end]
         if character in ('"', "'"):
@@ -231,7 +243,7 @@ def _raw_string(source: Source, place: Place, parts: list[str], *, keys: bool = 
         if position == len(text):
             if source.ended:
                 return False
-            yield
+            yield from source.wait(_INSIDE[quote])
             continue
         if text[position] == "\\":
             escape = yield from source.ahead(2)

@@ -7,6 +7,7 @@ reads: strong ones stream their calls, weak ones go out whole, and what turns ou
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Callable, Generator, Mapping
 from functools import cache
@@ -17,8 +18,11 @@ from shared.tool_calls.arguments import Calls
 from shared.tool_calls.candidate import Candidate, Cut, Draft, NoCall
 from shared.tool_calls.formats import Format
 from shared.tool_calls.grammar import Grammar, grammar_of
+from shared.tool_calls.outlet import Outlet
 from shared.tool_calls.patterns import Compiled, PatternSet
+from shared.tool_calls.place import Place
 from shared.tool_calls.readers import READERS
+from shared.tool_calls.readers.fence import fence
 from shared.tool_calls.readers.pattern import Budget, interpret, pattern
 from shared.tool_calls.schema import Toolbox
 from shared.tool_calls.source import SPACE, Reading, Source
@@ -30,13 +34,10 @@ MAX_CALLS = 128
 MAX_SCANNED = 8 << 20  # characters of one answer that are looked at; the rest passes
 MAX_WASTED = 1 << 19  # characters read by candidates that were no calls; keeps hostile text linear
 ATTEMPT = 16  # what beginning a candidate costs, in characters
-MAX_FENCE = 1 << 20
-MAX_RUN = 64
 MAX_SEEN = 1 << 17  # characters kept for patterns that wait for the end
 PATTERN = Format("pattern", "An administrator's pattern", "pattern", "", strong=False)
 CODE = ("`", "~~~")  # what begins or ends code
-CALL_FENCES = frozenset(("tool_call", "tool_calls", "tool_code", "tool_use", "function_call", "tool"))
-JSON_FENCES = frozenset(("json", "xml", "", "jsonc", "json5"))
+_LINE_BEGINS = re.compile(r"\n[ \t\r]*([^ \t\r\n].?)")
 
 
 def new_id() -> str:
@@ -70,57 +71,53 @@ class Machine:
         patterns: PatternSet | None = None,
         make_id: Callable[[], str] = new_id,
     ) -> None:
-        self.calls = first_call  # how many this choice has had
         self.cut = False  # the last call broke off
         self.broken = False  # a call in the middle of the text was too malformed to end
         self.faults = 0
         self.wasted = 0  # characters read for nothing
+        self.found: list[Match] = []
         self._tools = tools
         self._grammar = grammar
         self._choice = choice
         self._parked = parked
         self._nested = nested
-        self._make_id = make_id
-        names = tools.names
+        self._source = source = Source()
+        self._outlet = Outlet(source, choice, first_call, make_id)
+        self._place = Place()
         self._patterns = patterns
         self._pattern_budget = Budget(patterns.count if patterns else 0)
         triggers: Mapping[str, tuple[Compiled, ...]] = patterns.by_trigger if patterns else {}
         self._triggers = triggers
-        self._openers, self._on_line, self._in_line = grammar.opening(names, frozenset(triggers))
-        self._markers = self._on_line
-        self.found: list[Match] = []
-        self._seen: list[str] = []  # what was said, for patterns that wait for the end
+        opening = grammar.opening(tools.names, frozenset(triggers))
+        self._openers, self._on_line, self._in_line = opening.formats, opening.on_line, opening.in_line
+        self._anywhere, self._opens = opening.anywhere, opening.in_line.opening
+        self._seen: list[str] | None = [] if patterns and patterns.at_end else None  # for patterns that wait
         self._seen_length = 0
+        self._markers = self._on_line
         self._state = self._markers.root
         self._scanned = 0  # index into source.text that the markers have read up to
-        self._source = Source()
+        self._passing = False  # nothing is held, and nothing is looked for but what may open a call
+        self._given_up = False
         self._reader: Generator[None, None, None] | None = None
         self._next: list[Format | Compiled | None] = []  # what else may begin here; None: plain backticks
         self._opener = ""
         self._began = ("", 0)
         self._candidate: Candidate | None = None
         self._draft: Draft | None = None
-        self._open = False  # a call is being streamed
-        self._passing = False  # text in the middle of a line, with nothing held back but what may become a marker
         self._trailing = False
-        self._waiting: list[tuple[str, str]] = []  # parked calls, and their text
-        self._waiting_text = ""
         self._cut_short = False
-        self._budget = MAX_SCANNED
         self._tried: set[str] = set()  # the openers that came to nothing where the text stands
         self._at_start = True
-        self._line_blank = True
-        self._quoted = False
-        self._code = 0  # the length of the run of backticks that an inline code span began with
-        self._fence = ""
-        self._out: list[Event] = []
-        self._said: list[str] = []
-        self._written: list[str] = []
+
+    @property
+    def calls(self) -> int:
+        """How many calls this choice has had."""
+        return self._outlet.calls
 
     @property
     def idle(self) -> bool:
         """Whether nothing is held back."""
-        return self._reader is None and not self._state.depth and not self._waiting_text
+        return self._reader is None and not self._state.depth and not self._outlet.held
 
     @property
     def pattern_characters(self) -> int:
@@ -128,45 +125,73 @@ class Machine:
         return self._pattern_budget.spent
 
     def passes(self, text: str) -> bool:
-        """Whether `text` can go on as it is, which is then taken as fed: the common case, in the middle of a line."""
-        if self._passing and not self._state.depth and self._in_line.first(text) is None and self._budget > 0:
-            self._budget -= len(text)
-            return True
-        return False
+        """Whether `text` can go on as it is, which is then taken as said: nothing in it can open a call."""
+        if not self._passing:
+            return False
+        if (self._opens(text) is not None or self._markers is not self._in_line) and not self._passes_lines(text):
+            return False
+        self._source.before += len(text)
+        return True
+
+    def _passes_lines(self, text: str) -> bool:
+        """The same for text that begins or ends a line."""
+        place = self._place
+        if place.in_span or self._anywhere(text) is not None:
+            return False
+        for head in _LINE_BEGINS.findall("\n" + text if place.line_blank else text):
+            if self._on_line.begins(head):
+                return False
+        _, newline, line = text.rpartition("\n")
+        if newline:
+            place.begin_line()
+        place.say(line)
+        self._tried.clear()
+        self._at_start = False
+        self._resume()
+        return True
 
     def feed(self, text: str) -> list[Event]:
         """More of the answer; what can be said of it now."""
         if self.passes(text):
             return [TextDelta(text, self._choice)]
-        if self._budget <= 0:
+        source = self._source
+        if source.plain is not None and source.plain(text) is not None:
+            return self._keep_on(text)
+        if source.before >= MAX_SCANNED and self._reader is None:
+            self._given_up = True
+        if self._given_up:
             return [TextDelta(text, self._choice)] if text else []
-        self._budget -= len(text)
-        self._scanned -= self._source.position
-        self._source.append(text)
+        self._scanned -= source.position
+        source.append(text)
         self._run()
-        if self._budget <= 0 and self._reader is None:
-            self._give_up()
-        self._passing = (
-            self._reader is None
-            and self._markers is self._in_line
-            and not (self._patterns or self._waiting_text or self._line_blank)
-        )
-        return self._drain()
+        self._passing = self.idle and self._seen is None and not self._given_up
+        return self._outlet.drain()
+
+    def _keep_on(self, text: str) -> list[Event]:
+        """Text in which the reader has nothing to look for: more of a value, which it is streaming or waits through."""
+        source, outlet = self._source, self._outlet
+        if outlet.open and source.live:
+            source.before += len(text)
+            return outlet.relay(text)
+        source.keep(text)
+        return []
 
     def finish(self, reason: FinishReason = "stop") -> list[Event]:
         """No more text: what was held back."""
+        self._passing = False
         self._cut_short = reason == "length"
         if self._candidate:
             self._candidate.cut_short = self._cut_short
+        self._scanned -= self._source.position
+        self._source.append("")
         self._source.ended = True
         self._run()
         self._try_at_end()
-        if self._waiting_text and not self._cut_short:
-            self._waiting_text = ""
-            self._emit_calls(self._waiting)
+        if self._cut_short:
+            self._outlet.release()
         else:
-            self._release_waiting()
-        return self._drain()
+            self._outlet.settle()
+        return self._outlet.drain()
 
     # -- text ---------------------------------------------------------------------------------------------------------
 
@@ -194,7 +219,7 @@ class Machine:
         """Say text up to the next candidate; False when the text is used up."""
         source = self._source
         while True:
-            if self._markers is self._on_line and not self._line_blank:
+            if self._markers is self._on_line and not self._place.line_blank:
                 self._resume()
             before = self._scanned
             index, state = self._markers.find(source.text, before, self._state)
@@ -204,70 +229,62 @@ class Machine:
             for hit in state.hits:
                 if self._begins(hit, index - len(hit)):
                     return True
-        end = len(source.text) - (0 if source.ended else self._state.depth)
-        if end > source.position:
-            self._say(source.text[source.position : end])
-            source.position = end
+        self._say_to(len(source.text) - (0 if source.ended else self._state.depth))
+        if not self._state.depth:
+            self._state = self._markers.root
         return False
 
     def _begins(self, marker: str, start: int) -> bool:
         """Whether a candidate begins with `marker` at index `start`; keeps count of lines and code."""
-        source = self._source
+        source, place = self._source, self._place
         if marker == "\n":
-            self._say(source.text[source.position : start + 1])
-            source.position = start + 1
-            if self._line_blank:
-                self._code = 0  # a code span ends with its paragraph at the latest
-            self._line_blank, self._quoted = True, False
+            self._say_to(start + 1)
+            place.end_line()
             self._resume()
             return False
         before = source.text[source.position : start]
         if not before and marker in self._tried:
             return False
-        on_line = self._line_blank and (not before or before.isspace())
-        quoted = self._quoted or (self._line_blank and before.lstrip().startswith(">"))
-        in_code = bool(self._fence or self._code) or quoted
-        formats: list[Format | Compiled | None] = []
-        if not in_code and self.calls + len(self._waiting) < MAX_CALLS:
-            formats += (
-                row
-                for row in self._openers.get("```" if marker == "`" else marker, ())
-                if row.where == "anywhere" or on_line
-            )
-            formats += self._triggers.get("```" if marker == "`" else marker, ())
+        on_line = place.line_blank and not before.strip(SPACE)
+        in_code = place.in_code or place.quoted or (place.line_blank and before.lstrip(SPACE).startswith(">"))
+        formats = [] if in_code else self._formats(marker, on_line=on_line)
         if marker in CODE:
-            if marker != "`" or in_code or not on_line:
+            if marker != "`" or not on_line:
                 formats = []
             formats.append(None)
         if not formats:
-            if self._line_blank and not on_line and self._state.depth <= len(marker):
-                self._say(before)
-                source.position = start
+            if place.line_blank and not on_line and self._state.depth <= len(marker):
+                self._say_to(start)
             return False
-        if before:
-            self._say(before)
-            source.position = start
+        self._say_to(start)
         self._tried.add(marker)
         self._opener = marker
         self._next = formats
         self._try_next()
         return True
 
+    def _formats(self, marker: str, *, on_line: bool) -> list[Format | Compiled | None]:
+        """What may begin with the marker."""
+        if self._outlet.expected >= MAX_CALLS:
+            return []
+        opener = "```" if marker == "`" else marker
+        rows = (row for row in self._openers.get(opener, ()) if row.where == "anywhere" or on_line)
+        return [*rows, *self._triggers.get(opener, ())]
+
+    def _say_to(self, index: int) -> None:
+        """Say the text up to there; it has no newline but at its end."""
+        source = self._source
+        if index > source.position:
+            text = source.text[source.position : index]
+            source.position = index
+            self._say(text)
+
     def _say(self, text: str) -> None:
-        """Text for the client; it has no newline but at its end."""
         self._tried.clear()
         self._at_start = False
-        if self._line_blank and (said := text.lstrip(SPACE)):
-            self._line_blank = False
-            self._quoted = said[0] == ">"
-        if self._waiting_text and not text.isspace():
-            self._release_waiting()
-        if self._waiting_text:
-            self._waiting_text += text
-            return
-        self._flush_written()
-        self._said.append(text)
-        if self._patterns and self._seen_length < MAX_SEEN:
+        self._place.say(text)
+        self._outlet.say(text)
+        if self._seen is not None and self._seen_length < MAX_SEEN:
             self._seen.append(text)
             self._seen_length += len(text)
 
@@ -281,24 +298,21 @@ class Machine:
         self._candidate = None
         if row is None:
             self._draft = None
-            self._reader = self._ticks()
+            self._reader = self._place.ticks(source)
             return
         if isinstance(row, Compiled):
-            self._begin_pattern(row)
+            self._draft = Draft()
+            self._candidate = self._candidate_for(PATTERN, self._draft, row.pattern.pattern_name)
+            self._reader = pattern(self._candidate, row, self._pattern_budget)
             return
         self._draft = None if row.strong and not self._parked else Draft()
-        self._candidate = candidate = self._candidate_for(row, self._draft or self, row.id)
-        self._reader = self._fenced(candidate) if row.reader == "fence" else self._read(candidate)
+        self._candidate = candidate = self._candidate_for(row, self._draft or self._outlet, row.id)
+        self._reader = fence(candidate, self._calls_of) if row.reader == "fence" else self._read(candidate)
 
     def _candidate_for(self, row: Format, calls: Calls, named: str) -> Candidate:
         source = self._source
         self._began = (named, source.before + source.position)
         return Candidate(source, self._tools, self._grammar, calls, row, self._opener, self._at_start, self._cut_short)
-
-    def _begin_pattern(self, row: Compiled) -> None:
-        self._draft = Draft()
-        self._candidate = self._candidate_for(PATTERN, self._draft, row.pattern.pattern_name)
-        self._reader = pattern(self._candidate, row, self._pattern_budget)
 
     def _read(self, candidate: Candidate) -> Reading[None]:
         if candidate.format.reader in ("tag", "tag_per_tool"):
@@ -317,58 +331,49 @@ class Machine:
         if not self._trailing:
             self.found.append(Match(*self._began, source.before + source.position))
         if self._draft is not None:
-            self._settle(self._draft)
+            if self._parked:
+                self._outlet.park(self._draft.done, source.held())
+            else:
+                self._outlet.make(self._draft.done)
+            self._draft = None
         self._tried.clear()
         if self._trailing:
             self._trailing = False
             source.let_go()
-            self._line_blank, self._quoted = True, False
+            self._place.begin_line()
             self._resume()
         else:
             source.hold()
             self._trailing = True
-            self._draft = None
-            markup = (
-                (*self._grammar.trailers, "```")
-                if self._candidate and self._candidate.fenced
-                else self._grammar.trailers
-            )
+            trailers = self._grammar.trailers
+            markup = (*trailers, "```") if self._candidate and self._candidate.fenced else trailers
             self._reader = trailer(source, markup, self._checkpoint)
-
-    def _settle(self, draft: Draft) -> None:
-        if self._parked:
-            self._waiting += draft.done
-            self._waiting_text += self._source.held()
-        else:
-            self._emit_calls(draft.done)
-        self._draft = None
 
     def _checkpoint(self) -> None:
         """What trails a call is certain up to here."""
         if self._parked:
-            self._waiting_text += self._source.held()
+            self._outlet.park((), self._source.held())
         self._source.hold()
 
     def _resume(self) -> None:
-        self._markers = self._on_line if self._line_blank else self._in_line
+        self._markers = self._on_line if self._place.line_blank else self._in_line
         self._state, self._scanned = self._markers.root, self._source.position
 
     def _fail(self) -> None:
         """No call after all: something else may begin here, else the text is said."""
         source = self._source
         self._reader = None
-        if self._open:  # its beginning is with the client already; the rest of the text is said as it is
-            self._open = False
+        if self._outlet.open:  # its beginning is with the client already; the rest of the text is said as it is
+            self._outlet.break_off()
             self.cut = source.position >= len(source.text) and source.ended
             self.broken = self.broken or not self.cut
-            self._flush_written()
             source.let_go()
             self._resume()
             return
         self.wasted += source.rewind() + ATTEMPT
         if self._trailing:
             self._trailing = False
-            self._line_blank = True
+            self._place.line_blank = True
             self._resume()
         elif self.wasted > MAX_WASTED:
             source.let_go()
@@ -381,16 +386,14 @@ class Machine:
 
     def _give_up(self) -> None:
         """Too much was read for nothing: all further text passes."""
-        self._budget = 0
+        self._given_up = True
         self._state = self._markers.root
-        rest = self._source.text[self._source.position :]
-        self._source.position = self._scanned = len(self._source.text)
-        if rest:
-            self._say(rest)
+        self._say_to(len(self._source.text))
+        self._scanned = self._source.position
 
     def _try_at_end(self) -> None:
         """Patterns that begin with no fixed text: their text has been said, only their calls can still be made."""
-        if not self._patterns or not self._patterns.at_end or self._cut_short or self.calls or self._parked:
+        if not self._patterns or self._seen is None or self._cut_short or self.calls or self._parked:
             return
         text = "".join(self._seen)
         for row in self._patterns.at_end:
@@ -404,95 +407,8 @@ class Machine:
             except NoCall:
                 continue
             self.found.append(Match(row.pattern.pattern_name, match.start(), match.end()))
-            self._emit_calls(draft.done)
+            self._outlet.make(draft.done)
             return
-
-    # -- code ---------------------------------------------------------------------------------------------------------
-
-    def _ticks(self) -> Reading[None]:
-        """A run of backticks or tildes: the edge of a code span or of a fence."""
-        source = self._source
-        sign = source.text[source.position]
-        alone = self._line_blank
-        length = 0
-        while (yield from source.peek()) == sign and length < MAX_RUN:
-            source.position += 1
-            length += 1
-        if self._fence:
-            after = yield from source.peek()
-            if alone and sign == self._fence[0] and length >= len(self._fence) and after in ("", *SPACE):
-                self._fence = ""
-        elif alone and length >= 3 and not self._quoted:
-            self._fence = sign * length
-        elif sign == "`":
-            self._code = 0 if self._code == length else self._code or length
-
-    def _fenced(self, candidate: Candidate) -> Reading[None]:
-        """A fence that holds calls and nothing else; an ordinary one counts only if nothing else follows it."""
-        source = candidate.source
-        while True:
-            if not (yield from source.take("```")) or (yield from source.peek()) == "`":
-                raise NoCall
-            language = yield from self._line(64)
-            if language.strip().lower() not in CALL_FENCES | JSON_FENCES:
-                raise NoCall
-            inside = yield from self._fence_inside(candidate)
-            calls = self._calls_of(inside)
-            if not calls:
-                raise NoCall
-            for name, arguments in calls:
-                candidate.calls.start(name)
-                candidate.calls.write(arguments)
-                candidate.calls.end()
-            if language.strip().lower() in CALL_FENCES:
-                return
-            character = yield from source.skip_space()
-            yield from source.take_any(candidate.grammar.trailers)
-            character = yield from source.skip_space()
-            if not character:
-                return
-            if character != "`":
-                raise NoCall
-
-    def _line(self, limit: int) -> Reading[str]:
-        source = self._source
-        parts: list[str] = []
-        while (character := (yield from source.peek())) != "\n":
-            if not character or len(parts) > limit:
-                raise NoCall
-            parts.append(character)
-            source.position += 1
-        source.position += 1
-        return "".join(parts)
-
-    def _fence_inside(self, candidate: Candidate) -> Reading[str]:
-        """The text up to the closing backticks, which are read too."""
-        source = self._source
-        parts: list[str] = []
-        length = 0
-        while True:
-            found = source.text.find("```", source.position)
-            end = found if found >= 0 else max(source.position, len(source.text) - (0 if source.ended else 2))
-            parts.append(source.text[source.position : end])
-            length += end - source.position
-            source.position = end
-            if length > MAX_FENCE:
-                raise NoCall
-            if found < 0:
-                if source.ended and not candidate.cut_short:
-                    return "".join(parts)
-                if source.ended:
-                    raise NoCall
-                yield
-                continue
-            ahead = yield from source.ahead(4)
-            source.position += 3
-            before = parts[-1] or "".join(parts[-8:])
-            if ahead[3:] in ("", *SPACE, "<") and (
-                before.rstrip(" \t")[-1:] in ("", "\n") or before.rstrip()[-1:] in "}])>"
-            ):
-                return "".join(parts)
-            parts.append("```")
 
     def _calls_of(self, text: str) -> list[tuple[str, str]]:
         """The calls of a text that holds nothing else."""
@@ -510,55 +426,6 @@ class Machine:
                 case ToolCallDelta():
                     calls[-1] = (calls[-1][0], calls[-1][1] + event.arguments)
         return calls
-
-    # -- out ----------------------------------------------------------------------------------------------------------
-
-    def start(self, name: str) -> None:
-        """A call is certain (readers of strong formats say so): nothing of it is taken back."""
-        self._flush_written()
-        self._flush_said()
-        self._open = True
-        self._source.let_go()
-        self._out.append(ToolCallStarted(self.calls, self._make_id(), name, self._choice))
-        self.calls += 1
-
-    def write(self, arguments: str) -> None:
-        self._written.append(arguments)
-
-    def end(self) -> None:
-        self._flush_written()
-        self._open = False
-        self._source.hold()
-
-    def _emit_calls(self, calls: list[tuple[str, str]]) -> None:
-        for name, arguments in calls:
-            self.start(name)
-            self.write(arguments)
-            self._flush_written()
-        self._open = False
-        calls.clear()
-
-    def _release_waiting(self) -> None:
-        if self._waiting_text:
-            self._said.append(self._waiting_text)
-            self._waiting_text = ""
-            self._waiting.clear()
-
-    def _flush_written(self) -> None:
-        if self._written:
-            self._out.append(ToolCallDelta(self.calls - 1, "".join(self._written), self._choice))
-            self._written.clear()
-
-    def _flush_said(self) -> None:
-        if self._said:
-            self._out.append(TextDelta("".join(self._said), self._choice))
-            self._said.clear()
-
-    def _drain(self) -> list[Event]:
-        self._flush_written()
-        self._flush_said()
-        out, self._out = self._out, []
-        return out
 
 
 @cache

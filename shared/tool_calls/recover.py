@@ -55,12 +55,20 @@ class RecoverToolCalls:
         self._choices: dict[int, _Choice] = {}
 
     def feed(self, batch: Batch) -> Batch:
-        out: list[Frame] = []
-        for frame in batch:
-            event = frame.events[0] if len(frame.events) == 1 else None
-            if type(event) is TextDelta and (choice := self._choices.get(event.choice)) and choice.passes(event.text):
-                out.append(frame)
-                continue
+        choices = self._choices
+        for index, frame in enumerate(batch):
+            events = frame.events
+            if len(events) == 1 and type(event := events[0]) is TextDelta:
+                choice = choices.get(event.choice)
+                if choice is not None and choice.passes(event.text):
+                    continue
+            return self._changed(batch, index)
+        return batch
+
+    def _changed(self, batch: Batch, start: int) -> Batch:
+        """The batch, of which the frames before `start` have passed."""
+        out = batch[:start]
+        for frame in batch[start:]:
             changed = self._frame(frame)
             if changed.events or changed.native:
                 out.append(changed)
@@ -102,9 +110,8 @@ class _Choice:
         self._native = False
         self._over = False
         self._before = 0  # calls found in the text before the upstream's own
-
-    def passes(self, text: str) -> bool:
-        return self._native or (self._thoughts is None and self._machine.passes(text))
+        self.passes: Callable[[str], bool] = self._machine.passes
+        """Whether text can go on as it is, which is then taken as said."""
 
     def take(self, event: TextDelta | ReasoningDelta | ToolCallStarted | ToolCallDelta | Finished) -> list[Event]:
         match event:
@@ -117,7 +124,7 @@ class _Choice:
             case ToolCallStarted():
                 held = [] if self._native else self._settle()
                 if not self._native:
-                    self._native, self._before = True, self._machine.calls
+                    self._native, self._before, self.passes = True, self._machine.calls, _passes
                 return [*held, event if not self._before else event._replace(call=event.call + self._before)]
             case ToolCallDelta():
                 return [event if not self._before else event._replace(call=event.call + self._before)]
@@ -142,7 +149,7 @@ class _Choice:
         if event.signature or event.redacted or not event.text or self._native:
             return [*self._close_thoughts(), event]
         if self._thoughts is None:
-            self._thoughts = self._new_thoughts()
+            self._thoughts, self.passes = self._new_thoughts(), _waits
         idle = self._thoughts.idle
         said = _as_reasoning(self._thoughts.feed(event.text))
         if idle and len(said) == 1 and type(said[0]) is ReasoningDelta and said[0].text == event.text:
@@ -154,6 +161,7 @@ class _Choice:
         if self._thoughts is None:
             return []
         thoughts, self._thoughts = self._thoughts, None
+        self.passes = _passes if self._native else self._machine.passes
         return _as_reasoning(thoughts.finish("length"))
 
     def _settle(self) -> list[Event]:
@@ -171,6 +179,14 @@ class _Choice:
         if calls and event.reason == "stop":
             event = event._replace(reason="length" if self._machine.cut else "tool_calls")
         return [*said, event]
+
+
+def _passes(_text: str) -> bool:
+    return True
+
+
+def _waits(_text: str) -> bool:
+    return False
 
 
 def _as_reasoning(events: list[Event]) -> list[Event]:

@@ -6,7 +6,8 @@ No index into `text` survives a yield; `position` does.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+import re
+from collections.abc import Callable, Generator, Iterable
 from functools import lru_cache
 from typing import TypeAlias, TypeVar
 
@@ -19,24 +20,44 @@ SPACE = " \t\r\n"
 
 
 class Source:
-    __slots__ = ("_held", "_holding", "_mark", "before", "ended", "position", "text")
+    """`plain` tells text that the reader, which has read all there is, has nothing to look for in: it is kept until the
+    reader must be asked, or if `live` is part of a text value as it stands."""
+
+    __slots__ = ("_held", "_holding", "_kept", "_mark", "before", "ended", "live", "plain", "position", "text")
 
     def __init__(self) -> None:
         self.text = ""
         self.before = 0  # characters of the answer before text[0]
         self.position = 0
         self.ended = False
+        self.plain: Callable[[str], re.Match[str] | None] | None = None
+        self.live = False
+        self._kept: list[str] = []
         self._held: list[str] = []
         self._holding = False
         self._mark = 0
 
+    def keep(self, more: str) -> None:
+        """More text, of which the reader need not know yet."""
+        self._kept.append(more)
+
     def append(self, more: str) -> None:
         position = self.position
+        if self._kept:
+            self._kept.append(more)
+            more = "".join(self._kept)
+            self._kept.clear()
         if self._holding and position > self._mark:
             self._held.append(self.text[self._mark : position])
         self.before += position
         self.text = self.text[position:] + more if position < len(self.text) else more
         self.position = self._mark = 0
+
+    def wait(self, plain: Callable[[str], re.Match[str] | None] | None, *, live: bool = False) -> Reading[None]:
+        """Yield with all text read; more of it that is `plain` need not be shown."""
+        self.plain, self.live = plain, live
+        yield
+        self.plain = None
 
     def hold(self) -> None:
         """What is read from here on can be given back."""

@@ -202,7 +202,7 @@ def arguments(candidate: Candidate, writing: Arguments) -> Reading[None]:
             return
         if character in ('"', "'") and meant and (tool.is_text(meant) or tool.is_open(meant)):
             fresh = writing.open_text(meant)
-            if not (yield from string(source, "member", writing.more_text if fresh else _drop)):
+            if not (yield from string(source, "member", writing.more_text if fresh else _drop, live=fresh)):
                 raise Cut
             if fresh:
                 writing.close_text()
