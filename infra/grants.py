@@ -35,6 +35,10 @@ CHANGE_CONFIG = TableGrant(
 CHECK_KEY = TableGrant("api_keys", ("GetItem", "UpdateItem"))
 CHANGE_KEYS = TableGrant("api_keys", ("Scan", "GetItem", "PutItem", "UpdateItem", "DeleteItem"))
 
+READ_ROLLUPS = TableGrant("rollups", ("Query",))
+COUNT = TableGrant("rollups", ("BatchGetItem", "PutItem"))
+NAME_KEYS = TableGrant("api_keys", ("BatchGetItem",))
+
 ANSWER = Grant((READ_CATALOG, NOTE_HEALTH, WRITE_LEDGER, CHECK_KEY), ("decrypt",))
 
 GRANTS: Mapping[str, Grant] = {
@@ -49,9 +53,10 @@ GRANTS: Mapping[str, Grant] = {
     "admin_api_keys": Grant((CHANGE_KEYS,)),
     "admin_tool_patterns": Grant((READ_CATALOG, CHANGE_CONFIG)),
     "admin_activity": Grant((READ_LEDGER,)),
+    "admin_usage": Grant((READ_ROLLUPS, NAME_KEYS)),
     "admin_session": Grant(),
     # reading the stream itself is granted with the event source
-    "usage_rollup": Grant((TableGrant("rollups", ("PutItem", "UpdateItem", "ConditionCheckItem")),)),
+    "usage_rollup": Grant((COUNT,)),
 }
 
 SEALED_FOR = "endpoint"  # the one name in the encryption context of a provider key (shared/store/seal.py)

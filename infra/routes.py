@@ -84,5 +84,11 @@ ROUTES: tuple[Route, ...] = (
         aliases=("/tool-patterns/{id}", "/endpoints/patterns/{id}"),
     ),
     Route(("GET",), "/api/admin/activity", "admin_activity", "admin"),
+    Route(("GET",), "/api/admin/usage", "admin_usage", "admin", memory_mb=512),
+    Route(("GET",), "/api/admin/usage/by_model", "admin_usage", "admin", memory_mb=512),
+    Route(("GET",), "/api/admin/usage/by_endpoint", "admin_usage", "admin", memory_mb=512),
+    Route(("GET",), "/api/admin/usage/by_key", "admin_usage", "admin", memory_mb=512),
+    Route(("GET",), "/api/admin/usage/by_hour", "admin_usage", "admin", memory_mb=512),
+    Route(("GET",), "/api/admin/usage/embeddings", "admin_usage", "admin", memory_mb=512),
     Route(("GET",), "/session/validate", "admin_session", "public"),
 )  # fmt: skip

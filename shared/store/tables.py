@@ -68,6 +68,16 @@ class ApiKeyItem(Model):
     last_used_at = NumberAttribute(null=True)
 
 
+class RollupItem(Model):
+    """One item of the `rollups` table: packed counters, or what was counted already (docs/adr/0008)."""
+
+    dimension = UnicodeAttribute(hash_key=True)
+    moment = UnicodeAttribute(range_key=True)
+    content = BinaryAttribute(legacy_encoding=False)
+    version = NumberAttribute()  # how often it was written
+    expires_at = NumberAttribute(null=True)  # seconds since 1970
+
+
 class Tables:
     """The tables of one deployment behind one client. Building it does no I/O; the client is made on first use.
 
@@ -88,6 +98,7 @@ class Tables:
         self.config = self._bound(ConfigItem, f"{prefix}-config")
         self.ledger = self._bound(LedgerItem, f"{prefix}-ledger")
         self.api_keys = self._bound(ApiKeyItem, f"{prefix}-api_keys")
+        self.rollups = self._bound(RollupItem, f"{prefix}-rollups")
 
     def connect(self) -> None:
         """Make the client now, so that no deadline has to cover its 150 ms of CPU. No I/O."""
@@ -99,13 +110,14 @@ class Tables:
             self.config.Meta.table_name: ("scope", "key"),
             self.ledger.Meta.table_name: ("bucket", "moment"),
             self.api_keys.Meta.table_name: ("key_id",),
+            self.rollups.Meta.table_name: ("dimension", "moment"),
         }
 
     def create_missing(self) -> None:
         """Create the tables that do not exist; for the laptop and the tests, in the cloud CDK owns them."""
         with reaching("the tables"):
             existing = set(self.connection.list_tables()["TableNames"])
-            for model in (self.config, self.ledger, self.api_keys):
+            for model in (self.config, self.ledger, self.api_keys, self.rollups):
                 if model.Meta.table_name not in existing:
                     model.create_table(wait=True)
 

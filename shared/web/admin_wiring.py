@@ -13,6 +13,8 @@ from shared.web.wiring import adapters, admin_tables, settings
 
 if TYPE_CHECKING:
     from shared.store.client_keys import ClientKeys
+    from shared.store.key_labels import KeyLabels
+    from shared.store.rollup_reader import RollupReader
 
 
 @cache
@@ -26,3 +28,17 @@ def client_keys() -> ClientKeys:
     from shared.store.client_keys import ClientKeys
 
     return ClientKeys(admin_tables())
+
+
+@cache
+def key_labels() -> KeyLabels:
+    from shared.store.key_labels import KeyLabels
+
+    return KeyLabels(admin_tables())
+
+
+@cache
+def rollup_reader() -> RollupReader:
+    from shared.store.rollup_reader import RollupReader
+
+    return RollupReader(admin_tables())

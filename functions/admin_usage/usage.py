@@ -1,0 +1,321 @@
+"""What the gateway was used for and what it cost: the roll-ups in total, by day and hour, model, endpoint and key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, get_args
+
+from fastapi import FastAPI, Query, Response
+from pydantic import BaseModel, Field
+
+from functions.admin_usage import figures as figure
+from functions.admin_usage.pages import page_of, since_cursor
+from shared.gateway.records import RequestType
+from shared.store.counters import PLACE, Counters, added, total
+from shared.store.key_labels import KeyLabels
+from shared.store.rollup_reader import RollupReader
+from shared.store.rollups import ENDPOINT, KEY, MODEL, PAIR, TOTAL, Kind
+from shared.web.admin_access import Access
+from shared.web.admin_app import admin_app, serve
+from shared.web.admin_errors import invalid_field
+from shared.web.usage_range import UsageRange, usage_range
+from shared.wire import dumps
+
+PATH = "/api/admin/usage"
+NEXT_CURSOR = "x-next-cursor"
+_WORD_CHARS = 300
+_REQUEST_TYPES: tuple[RequestType, ...] = get_args(RequestType)
+
+Seconds = Annotated[float | None, Query(description="seconds since 1970, taken outwards to the half-hour")]
+Zone = Annotated[str | None, Query(max_length=64, description="an IANA name; UTC unless told")]
+Word = Annotated[str | None, Query(max_length=_WORD_CHARS)]
+Rows = Annotated[int, Query(ge=1, le=1_000, description="the most rows of a page")]
+
+
+class Usage(BaseModel):
+    """All request types unless one is asked for. With a `next_cursor` there are more days."""
+
+    summary: figure.Summary
+    daily_breakdown: list[figure.Day] = Field(description="oldest first; days without requests are left out")
+    estimated_models: list[str] = Field(description="those of these days with estimated tokens")
+    start_date: int
+    end_date: int
+    timezone: str
+    next_cursor: str | None
+
+
+class HourlyUsage(BaseModel):
+    items: list[figure.Hour] = Field(description="oldest first; hours without requests are left out")
+    start_date: int
+    end_date: int
+    timezone: str
+    next_cursor: str | None
+
+
+class KeyUsage(BaseModel):
+    items: list[figure.KeyFigures] = Field(description="by tokens, most first")
+    next_cursor: str | None
+    count: int
+
+
+def admin_usage_app(
+    reader: RollupReader, labels: KeyLabels, access: Access, *, now: Callable[[], float] = time.time
+) -> FastAPI:
+    app = admin_app("Usage", access)
+    usage = _Usage(reader, labels, now)
+    for path, endpoint, answer in (
+        ("", usage.all, Usage),
+        ("/by_model", usage.by_model, list[figure.ModelFigures]),
+        ("/by_endpoint", usage.by_endpoint, list[figure.EndpointFigures]),
+        ("/by_key", usage.by_key, KeyUsage),
+        ("/by_hour", usage.by_hour, HourlyUsage),
+        ("/embeddings", usage.embeddings, figure.Embeddings),
+    ):
+        serve(app, "GET", (PATH + path,), endpoint, response_model=answer)
+    return app
+
+
+class _Usage:
+    """Answers are written here and not by the framework, whose checks of thousands of rows take longer than reading."""
+
+    def __init__(self, reader: RollupReader, labels: KeyLabels, now: Callable[[], float]) -> None:
+        self._reader = reader
+        self._labels = labels
+        self._now = now
+
+    def all(
+        self,
+        start_date: Seconds = None,
+        end_date: Seconds = None,
+        timezone: Zone = None,
+        virtual_model: Word = None,
+        key_id: Word = None,
+        inbound_api_key_id: Word = None,
+        request_type: Word = None,
+        cursor: Word = None,
+        limit: Annotated[int, Query(ge=1, le=366, description="the most days of a page")] = 31,
+    ) -> Response:
+        wanted = self._range(start_date, end_date, timezone)
+        chosen = _Filter(virtual_model, key_id or inbound_api_key_id, request_type)
+        begin = since_cursor(cursor, wanted)
+        days = [day for day in wanted.days() if day.since >= begin]
+        page, rest = days[:limit], days[limit:]
+        models = self._reader.by_span(chosen.kind_of_models, page, subject=chosen.subject)
+        told = [self._day(day.label, chosen.by_model(cells)) for day, cells in zip(page, models, strict=True) if cells]
+        estimated = {
+            model["virtual_model"]
+            for day in told
+            if day is not None
+            for model in day["models"]
+            if model["estimated_count"]
+        }
+        return _json(
+            {
+                "summary": figure.summary(self._sum(wanted, chosen)),
+                "daily_breakdown": [day for day in told if day is not None],
+                "estimated_models": sorted(estimated),
+                **_told(wanted),
+                "next_cursor": str(rest[0].since) if rest else None,
+            }
+        )
+
+    def by_model(
+        self,
+        start_date: Seconds = None,
+        end_date: Seconds = None,
+        timezone: Zone = None,
+        virtual_model: Word = None,
+        key_id: Word = None,
+        inbound_api_key_id: Word = None,
+        request_type: Word = None,
+        cursor: Word = None,
+        limit: Rows = 1_000,
+    ) -> Response:
+        wanted = self._range(start_date, end_date, timezone)
+        chosen = _Filter(virtual_model, key_id or inbound_api_key_id, request_type)
+        cells = self._reader.sums(chosen.kind_of_models, wanted.since, wanted.until, subject=chosen.subject)
+        rows = chosen.by_model(cells)
+        page = page_of(rows, cursor, limit)
+        return _json([_model(name, row) for name, row in page.rows], page.next_cursor)
+
+    def by_endpoint(
+        self,
+        start_date: Seconds = None,
+        end_date: Seconds = None,
+        timezone: Zone = None,
+        request_type: Word = None,
+        cursor: Word = None,
+        limit: Rows = 1_000,
+    ) -> Response:
+        wanted = self._range(start_date, end_date, timezone)
+        chosen = _Filter(None, None, request_type)
+        cells = self._reader.sums(ENDPOINT, wanted.since, wanted.until)
+        page = page_of(chosen.by_rest(cells), cursor, limit)
+        return _json([_endpoint(name, row) for name, row in page.rows], page.next_cursor)
+
+    def by_key(
+        self,
+        start_date: Seconds = None,
+        end_date: Seconds = None,
+        timezone: Zone = None,
+        virtual_model: Word = None,
+        key_id: Word = None,
+        inbound_api_key_id: Word = None,
+        request_type: Word = None,
+        cursor: Word = None,
+        limit: Rows = 100,
+    ) -> Response:
+        wanted = self._range(start_date, end_date, timezone)
+        key = key_id or inbound_api_key_id
+        chosen = _Filter(virtual_model, key, request_type)
+        kind = PAIR if virtual_model else KEY
+        cells = self._reader.sums(kind, wanted.since, wanted.until, subject=key)
+        page = page_of(chosen.by_key(cells), cursor, limit)
+        labels = self._labels.of(name for name, _ in page.rows if name)
+        items = [{"key_id": name, "label": labels.get(name), **figure.figures(row)} for name, row in page.rows]
+        return _json({"items": items, "next_cursor": page.next_cursor, "count": len(items)})
+
+    def by_hour(
+        self,
+        start_date: Seconds = None,
+        end_date: Seconds = None,
+        timezone: Zone = None,
+        virtual_model: Word = None,
+        key_id: Word = None,
+        inbound_api_key_id: Word = None,
+        request_type: Word = None,
+        cursor: Word = None,
+        limit: Annotated[int, Query(ge=1, le=744, description="the most hours of a page")] = 168,
+    ) -> Response:
+        wanted = self._range(start_date, end_date, timezone)
+        chosen = _Filter(virtual_model, key_id or inbound_api_key_id, request_type)
+        begin = since_cursor(cursor, wanted)
+        hours = [hour for hour in wanted.hours() if hour.since >= begin]
+        page, rest = hours[:limit], hours[limit:]
+        found = self._reader.by_span(chosen.kind, page, subject=chosen.subject)
+        sums = [(hour, total(chosen.taken(cells))) for hour, cells in zip(page, found, strict=True)]
+        return _json(
+            {
+                "items": [
+                    {"hour": hour.label, "start_date": hour.since, **figure.figures(row)}
+                    for hour, row in sums
+                    if row[PLACE["attempts"]]
+                ],
+                **_told(wanted),
+                "next_cursor": str(rest[0].since) if rest else None,
+            }
+        )
+
+    def embeddings(
+        self,
+        start_date: Seconds = None,
+        end_date: Seconds = None,
+        timezone: Zone = None,
+        virtual_model: Word = None,
+        key_id: Word = None,
+        inbound_api_key_id: Word = None,
+    ) -> Response:
+        wanted = self._range(start_date, end_date, timezone)
+        chosen = _Filter(virtual_model, key_id or inbound_api_key_id, "embedding")
+        return _json(figure.embeddings(self._sum(wanted, chosen)))
+
+    def _range(self, start_date: float | None, end_date: float | None, timezone: str | None) -> UsageRange:
+        return usage_range(start_date, end_date, timezone, now=self._now)
+
+    def _sum(self, wanted: UsageRange, chosen: _Filter) -> Counters:
+        return total(chosen.taken(self._reader.sums(chosen.kind, wanted.since, wanted.until, subject=chosen.subject)))
+
+    def _day(self, label: str, models: Mapping[str, Counters]) -> dict[str, Any] | None:
+        if not models:
+            return None
+        told = figure.figures(total(models.values()))
+        rows = [_model(name, row) for name, row in page_of(models, None, len(models)).rows]
+        return {"date": label, "requests": told["request_count"], **told, "models": rows}
+
+
+class _Filter:
+    """Which cells count, and in which kind they are found with the fewest reads."""
+
+    def __init__(self, virtual_model: str | None, key_id: str | None, request_type: str | None) -> None:
+        if request_type and request_type not in _REQUEST_TYPES:
+            raise invalid_field("request_type", f"must be one of {', '.join(_REQUEST_TYPES)}")
+        self._model = virtual_model or None
+        self._key = key_id or None
+        self._type = request_type or None
+
+    @property
+    def kind(self) -> Kind:
+        if self._key:
+            return PAIR if self._model else KEY
+        return MODEL if self._model else TOTAL
+
+    @property
+    def kind_of_models(self) -> Kind:
+        return PAIR if self._key else MODEL
+
+    @property
+    def subject(self) -> str | None:
+        return self._key or self._model
+
+    def taken(self, cells: Mapping[str, Counters]) -> Iterable[Counters]:
+        """The rows of `kind` that count."""
+        wanted = [each for each in (self._key, self._model) if each]
+        return [
+            row
+            for name, row in cells.items()
+            if self._takes_type(name) and (not wanted or name.partition("|")[2] == "|".join(wanted))
+        ]
+
+    def by_model(self, cells: Mapping[str, Counters]) -> dict[str, Counters]:
+        """The rows of `kind_of_models` by their virtual model."""
+        found: dict[str, Counters] = {}
+        for name, row in cells.items():
+            model = name.partition("|")[2]
+            if self._key:
+                key, _, model = model.partition("|")
+                if key != self._key:
+                    continue
+            if self._takes_type(name) and self._model in (None, model):
+                found[model] = added(found[model], row) if model in found else row
+        return found
+
+    def by_key(self, cells: Mapping[str, Counters]) -> dict[str, Counters]:
+        """The rows of KEY, or of PAIR where a model is asked for, by their key."""
+        found: dict[str, Counters] = {}
+        for name, row in cells.items():
+            key, _, model = name.partition("|")[2].partition("|")
+            if self._takes_type(name) and self._model in (None, model) and self._key in (None, key):
+                found[key] = added(found[key], row) if key in found else row
+        return found
+
+    def by_rest(self, cells: Mapping[str, Counters]) -> dict[str, Counters]:
+        """Rows by what is behind their request type."""
+        found: dict[str, Counters] = {}
+        for name, row in cells.items():
+            if self._takes_type(name):
+                rest = name.partition("|")[2]
+                found[rest] = added(found[rest], row) if rest in found else row
+        return found
+
+    def _takes_type(self, name: str) -> bool:
+        return self._type is None or name.startswith(f"{self._type}|") or name == self._type
+
+
+def _model(name: str, row: Counters) -> dict[str, Any]:
+    return {"virtual_model": name, **figure.figures(row)}
+
+
+def _endpoint(name: str, row: Counters) -> dict[str, Any]:
+    number, _, title = name.partition("|")
+    return {"endpoint_id": int(number), "endpoint_name": title, **figure.figures(row)}
+
+
+def _told(wanted: UsageRange) -> dict[str, Any]:
+    return {"start_date": wanted.since, "end_date": wanted.until, "timezone": wanted.zone.key}
+
+
+def _json(body: Any, next_cursor: str | None = None) -> Response:
+    """Lists, which have no room for a cursor, tell theirs in a header."""
+    headers = {NEXT_CURSOR: next_cursor} if next_cursor else {}
+    return Response(dumps(body), headers=headers, media_type="application/json")

@@ -1,0 +1,168 @@
+"""Roll-ups read back: sums over any stretch of half-hours, by a few Queries of neighbouring items and no scan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from shared.store.counters import Counters, added
+from shared.store.rollups import DAY, MONTH, SLOT, SLOT_SECONDS, Kind, Level, place_at, shard_of, unpack
+from shared.store.tables import Tables, reaching
+
+_AT_ONCE = 8
+_DAY_SECONDS = 86_400
+_EVER = datetime(9999, 12, 1, tzinfo=UTC)
+
+
+class Stretch(NamedTuple):
+    """Periods of one level, the last included, that one Query finds."""
+
+    level: Level
+    first: str
+    last: str
+
+
+class Interval(Protocol):
+    """[since, until) in seconds since 1970."""
+
+    @property
+    def since(self) -> int: ...
+
+    @property
+    def until(self) -> int: ...
+
+
+class Sums(NamedTuple):
+    """Rows by what their cells are named after, and the period that they belong to."""
+
+    period: str
+    rows: dict[str, Counters]
+
+
+class RollupReader:
+    """Synchronous; raises StoreUnavailable. `now` gives seconds since 1970, `queries` counts the reads of the table."""
+
+    def __init__(self, tables: Tables, *, now: Callable[[], float] = time.time) -> None:
+        self._tables = tables
+        self._now = now
+        self.queries = 0
+
+    def sums(self, kind: Kind, since: int, until: int, *, subject: str | None = None) -> dict[str, Counters]:
+        """Each cell's row over [since, until), in seconds since 1970, at half-hours. `subject` reads one shard only.
+
+        An end that is not over yet is no end: what lies in the future has not been recorded.
+        """
+        stretches = cover(since, until, now=self._now())
+        found: dict[str, Counters] = {}
+        for sums in self._read(kind, stretches, subject):
+            for name, row in sums.rows.items():
+                found[name] = added(found[name], row) if name in found else row
+        return found
+
+    def by_span(
+        self, kind: Kind, spans: Sequence[Interval], *, subject: str | None = None
+    ) -> list[dict[str, Counters]]:
+        """The cells of each of `spans`, which are at half-hours and follow each other: days or hours of some zone."""
+        found: list[dict[str, Counters]] = [{} for _ in spans]
+        whole = {_period(DAY, _at(span.since)): place for place, span in enumerate(spans) if _is_utc_day(span)}
+        cut = {
+            _period(SLOT, _at(at)): place
+            for place, span in enumerate(spans)
+            if not _is_utc_day(span)
+            for at in range(span.since, span.until, SLOT_SECONDS)
+        }
+        stretches = [stretch for level, places in ((DAY, whole), (SLOT, cut)) for stretch in _stretches(level, places)]
+        for period, rows in self._read(kind, stretches, subject):
+            place = (whole if len(period) == DAY.period_chars else cut)[period]
+            cells = found[place]
+            for name, row in rows.items():
+                cells[name] = added(cells[name], row) if name in cells else row
+        return found
+
+    def _read(self, kind: Kind, stretches: Iterable[Stretch], subject: str | None) -> Iterator[Sums]:
+        shards = range(kind.shards) if subject is None else [shard_of(kind, subject)]
+        wanted = [(kind, shard, stretch) for stretch in stretches for shard in shards]
+        self.queries += len(wanted)
+        if len(wanted) <= 1:
+            for each in wanted:
+                yield from self._query(*each)
+            return
+        self._tables.connect()
+        with ThreadPoolExecutor(min(_AT_ONCE, len(wanted))) as pool:
+            for found in pool.map(lambda each: self._query(*each), wanted):
+                yield from found
+
+    def _query(self, kind: Kind, shard: int, stretch: Stretch) -> Sequence[Sums]:
+        rollups = self._tables.rollups
+        dimension = place_at(stretch.level, kind, shard, stretch.first).dimension
+        with reaching("the roll-ups"):
+            items = rollups.query(dimension, rollups.moment.between(stretch.first, stretch.last))
+            return [Sums(item.moment, unpack(item.content)) for item in items]
+
+
+def cover(since: int, until: int, *, now: float) -> list[Stretch]:
+    """[since, until) as months, days and half-hours, each as long as can be, in stretches that one Query reads."""
+    begin = datetime.fromtimestamp(since, UTC)
+    end = _EVER if until > now else datetime.fromtimestamp(until, UTC)
+    found: list[Stretch] = []
+    at = begin
+    while at < end:
+        level, next_at = _longest(at, end)
+        period = _period(level, at)
+        last = found[-1] if found else None
+        if last and last.level is level and _span(level, last.first) == _span(level, period):
+            found[-1] = last._replace(last=period)
+        else:
+            found.append(Stretch(level, period, period))
+        if end is _EVER and level is MONTH:
+            found[-1] = found[-1]._replace(last=_period(MONTH, _EVER))
+            break
+        at = next_at
+    return found
+
+
+def _longest(at: datetime, end: datetime) -> tuple[Level, datetime]:
+    """The longest level with a period that begins at `at` and ends by `end`, and where that ends."""
+    if at.timestamp() % _DAY_SECONDS == 0:
+        next_month = (at.replace(day=1) + timedelta(days=32)).replace(day=1)
+        if at.day == 1 and next_month <= end:
+            return MONTH, next_month
+        next_day = at + timedelta(days=1)
+        if next_day <= end:
+            return DAY, next_day
+    return SLOT, at + timedelta(seconds=SLOT_SECONDS)
+
+
+def _stretches(level: Level, periods: Iterable[str]) -> list[Stretch]:
+    """The periods, oldest first, in stretches that one Query reads: without a gap, and within one partition."""
+    found: list[Stretch] = []
+    following = ""
+    for period in periods:
+        last = found[-1] if found else None
+        if last and period == following and _span(level, last.first) == _span(level, period):
+            found[-1] = last._replace(last=period)
+        else:
+            found.append(Stretch(level, period, period))
+        seconds = _DAY_SECONDS if level is DAY else SLOT_SECONDS
+        begin = datetime.fromisoformat(period).replace(tzinfo=UTC)
+        following = _period(level, begin + timedelta(seconds=seconds))
+    return found
+
+
+def _is_utc_day(span: Interval) -> bool:
+    return span.since % _DAY_SECONDS == 0 and span.until - span.since == _DAY_SECONDS
+
+
+def _at(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _period(level: Level, at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M")[: level.period_chars]
+
+
+def _span(level: Level, period: str) -> str:
+    return period[: level.span_chars]

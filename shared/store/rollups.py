@@ -1,0 +1,281 @@
+"""The roll-ups: usage added up by half-hour, day and month, in total and by model, endpoint, key, and key × model.
+
+Each record is counted exactly once, however often and in whatever company it is delivered (docs/adr/0008).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol, TypeAlias
+
+from shared import wire
+from shared.errors import StoreUnavailable
+from shared.gateway.records import Record
+from shared.store.counters import Counters, added, counted
+from shared.store.ledger import place_of
+
+SLOT_SECONDS = 1_800
+SEEN_SECONDS = 2 * 86_400  # a DynamoDB stream forgets after one day
+
+MOST_ITEMS = 100  # DynamoDB's limits for one transaction, the second with room for names and numbers
+MOST_BYTES = 3_500_000
+_MOST_CELLS = 6_000  # of one pack, whose item may have 400 KB
+_OTHERS = "(others)"
+_MARK_BYTES = 16
+_TURNS = 40
+_FIRST_WAIT_SECONDS = 0.005
+_LONGEST_WAIT_SECONDS = 0.3
+
+Cells: TypeAlias = dict[str, Counters]
+
+
+class Level(NamedTuple):
+    """A length of time. `period` names one, `span` the partition that it is kept in; both are beginnings of a time."""
+
+    name: str
+    period_chars: int
+    span_chars: int
+
+
+SLOT = Level("slot", 16, 7)
+DAY = Level("day", 10, 4)
+MONTH = Level("month", 7, 0)
+LEVELS = (SLOT, DAY, MONTH)
+
+
+class Kind(NamedTuple):
+    """A dimension. Its cells begin with the request type; `shards` spreads them over packs by a hash of `subject`."""
+
+    name: str
+    shards: int
+    cell: Callable[[Record], str]
+    subject: Callable[[Record], str]
+    has_ttft: bool = False
+
+
+TOTAL = Kind("total", 1, lambda record: record.request_type, lambda record: "", True)
+MODEL = Kind(
+    "model",
+    2,
+    lambda record: f"{record.request_type}|{record.virtual_model}",
+    lambda record: record.virtual_model,
+    True,
+)
+ENDPOINT = Kind(
+    "endpoint",
+    1,
+    lambda record: f"{record.request_type}|{record.endpoint_id}|{record.endpoint_name}",
+    lambda record: "",
+    True,
+)
+KEY = Kind("key", 4, lambda record: f"{record.request_type}|{record.key_id}", lambda record: record.key_id)
+PAIR = Kind(
+    "pair",
+    64,
+    lambda record: f"{record.request_type}|{record.key_id}|{record.virtual_model}",
+    lambda record: record.key_id,
+)
+KINDS = (TOTAL, MODEL, ENDPOINT, KEY, PAIR)
+
+
+class Place(NamedTuple):
+    """An item's keys."""
+
+    dimension: str
+    moment: str
+
+
+class Held(NamedTuple):
+    """An item's content and the number of times it was written; 0: it is not there."""
+
+    content: bytes
+    version: int
+
+
+class Put(NamedTuple):
+    """Write `content` where the version still is `seen`. `expires_at` is in seconds since 1970."""
+
+    place: Place
+    content: bytes
+    seen: int
+    expires_at: int | None = None
+
+
+NOTHING = Held(b"", 0)
+
+
+class Outrun(Exception):
+    """Another writer was faster; nothing was written."""
+
+
+class RollupStore(Protocol):
+    def read(self, places: Sequence[Place]) -> Mapping[Place, Held]:
+        """What is there; a place without an item is left out. Raises StoreUnavailable."""
+        ...
+
+    def write(self, puts: Sequence[Put]) -> None:
+        """All of them or none. Raises Outrun when a version is another one, or StoreUnavailable, which after a lost
+        answer leaves open whether it was written."""
+        ...
+
+
+class Delivery(NamedTuple):
+    """A record of the ledger with the second in which it was put there, which every later delivery of it repeats."""
+
+    record: Record
+    put_at: int
+
+
+def moment_of(time_ms: int) -> str:
+    """The half-hour in UTC that it lies in, as in 2025-11-22T12:30; days and months are beginnings of that."""
+    seconds = time_ms // 1000
+    return datetime.fromtimestamp(seconds - seconds % SLOT_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M")
+
+
+def shard_of(kind: Kind, subject: str) -> int:
+    return zlib.crc32(subject.encode()) % kind.shards
+
+
+def place_at(level: Level, kind: Kind, shard: int, moment: str) -> Place:
+    return Place(f"{level.name}#{kind.name}#{shard}#{moment[: level.span_chars]}", moment[: level.period_chars])
+
+
+def pack(cells: Cells) -> bytes:
+    return zlib.compress(wire.dumps(cells), 6)
+
+
+def unpack(content: bytes) -> Cells:
+    if not content:
+        return {}
+    cells: Cells = wire.loads(zlib.decompress(content))
+    return cells
+
+
+def add_into(cells: Cells, name: str, row: Counters) -> None:
+    """A pack that has no more room counts what is new to it as others, so that nothing is lost of the sums."""
+    if name not in cells and len(cells) >= _MOST_CELLS:
+        name = f"{name.partition('|')[0]}|{_OTHERS}"
+    cells[name] = added(cells[name], row) if name in cells else row
+
+
+def aggregate(records: Iterable[Record], levels: Sequence[Level] = LEVELS) -> dict[Place, Cells]:
+    """What the records come to, place by place."""
+    found: dict[Place, Cells] = {}
+    for record in records:
+        moment = moment_of(record.time_ms)
+        rows = {with_ttft: counted(record, with_ttft=with_ttft) for with_ttft in (False, True)}
+        for kind in KINDS:
+            shard, name = shard_of(kind, kind.subject(record)), kind.cell(record)
+            for level in levels:
+                add_into(found.setdefault(place_at(level, kind, shard, moment), {}), name, rows[kind.has_ttft])
+    return found
+
+
+def merged(held: Held, more: Cells) -> bytes:
+    cells = unpack(held.content)
+    for name, row in more.items():
+        add_into(cells, name, row)
+    return pack(cells)
+
+
+def count_once(store: RollupStore, deliveries: Iterable[Delivery]) -> int:
+    """Add the records that were not counted before, and say how many; after any failure it may be called again with
+    the same records, with fewer or with others among them. Raises StoreUnavailable."""
+    # neighbours touch the same items, so that halves of a batch that is too large for one transaction touch fewer
+    waiting = sorted(
+        deliveries, key=lambda each: (moment_of(each.record.time_ms), shard_of(PAIR, each.record.key_id), each.put_at)
+    )
+    return _count(store, waiting) if waiting else 0
+
+
+def _count(store: RollupStore, deliveries: list[Delivery]) -> int:
+    for turn in range(_TURNS):
+        marks = _marks(deliveries)
+        known = store.read(list(marks))
+        fresh = _fresh(deliveries, known)
+        if not fresh:
+            return 0
+        sums = aggregate(each.record for each in fresh)
+        if len(sums) + len(marks) > MOST_ITEMS and len(fresh) > 1:
+            return _count_halves(store, fresh)
+        held = store.read(list(sums))
+        puts = [
+            Put(place, merged(held.get(place, NOTHING), more), _version(held, place)) for place, more in sums.items()
+        ]
+        puts += _remembered(fresh, known)
+        if sum(len(put.content) for put in puts) > MOST_BYTES and len(fresh) > 1:
+            return _count_halves(store, fresh)
+        try:
+            store.write(puts)
+        except Outrun:
+            wait(turn)
+        else:
+            return len(fresh)
+    raise StoreUnavailable("the roll-ups are being written by others; try again", retry_after_seconds=1)
+
+
+def wait(turn: int) -> None:
+    """Before the next turn of who was outrun, by chance longer or shorter than the others."""
+    time.sleep(random.random() * min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0**turn))  # noqa: S311
+
+
+def _count_halves(store: RollupStore, deliveries: list[Delivery]) -> int:
+    middle = len(deliveries) // 2
+    return _count(store, deliveries[:middle]) + _count(store, deliveries[middle:])
+
+
+def _marks(deliveries: Iterable[Delivery]) -> dict[Place, set[bytes]]:
+    """Where the records are remembered: an item for each second in which some were put into the ledger."""
+    found: dict[Place, set[bytes]] = {}
+    for each in deliveries:
+        found.setdefault(_mark_place(each.put_at), set()).add(_mark(each.record))
+    return found
+
+
+def _fresh(deliveries: Iterable[Delivery], known: Mapping[Place, Held]) -> list[Delivery]:
+    """Those that are not remembered, each once."""
+    seen = {place: _marks_in(held) for place, held in known.items()}
+    fresh: list[Delivery] = []
+    for each in deliveries:
+        marks, mark = seen.setdefault(_mark_place(each.put_at), set()), _mark(each.record)
+        if mark not in marks:
+            marks.add(mark)
+            fresh.append(each)
+    return fresh
+
+
+def _remembered(fresh: Iterable[Delivery], known: Mapping[Place, Held]) -> list[Put]:
+    expires = {_mark_place(each.put_at): each.put_at + SEEN_SECONDS for each in fresh}
+    return [
+        Put(
+            place,
+            known.get(place, NOTHING).content + b"".join(sorted(marks)),
+            _version(known, place),
+            expires[place],
+        )
+        for place, marks in _marks(fresh).items()
+    ]
+
+
+def _mark_place(put_at: int) -> Place:
+    at = datetime.fromtimestamp(put_at, UTC)
+    return Place(f"seen#{at:%Y-%m-%dT%H:%M}", f"{at:%S}")
+
+
+def _mark(record: Record) -> bytes:
+    """128 bits of the record's place in the ledger: two records never share them."""
+    return hashlib.blake2b("\n".join(place_of(record)).encode(), digest_size=_MARK_BYTES).digest()
+
+
+def _marks_in(held: Held) -> set[bytes]:
+    content = held.content
+    return {content[start : start + _MARK_BYTES] for start in range(0, len(content), _MARK_BYTES)}
+
+
+def _version(held: Mapping[Place, Held], place: Place) -> int:
+    return held.get(place, NOTHING).version
