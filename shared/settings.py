@@ -10,8 +10,10 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
+
+Networks: TypeAlias = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 
 class SettingsError(ValueError):
@@ -82,6 +84,11 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return read
 
 
+def _networks(text: str) -> Networks:
+    """addresses or networks like 10.0.0.0/8, separated by commas"""
+    return tuple(ipaddress.ip_network(each.strip()) for each in text.split(",") if each.strip())
+
+
 def _text(text: str) -> str:
     """text"""
     return text
@@ -111,6 +118,8 @@ class Settings:
     kms_key_id: str | None = _setting("KMS_KEY_ID", _text, None)
     ledger_ttl_days: int = _setting("LEDGER_TTL_DAYS", _int(1, 3_650), 90, "ACTIVITY_MAX_AGE_DAYS")
     ledger_local_records: int = _setting("LEDGER_LOCAL_RECORDS", _int(1, 1_000_000), 50_000, "ACTIVITY_MAX_ROWS")
+
+    trusted_proxies: Networks = _setting("TRUSTED_PROXIES", _networks, ())
 
     client_access: str = _setting("CLIENT_ACCESS", _one_of("open", "required"), "open")
 

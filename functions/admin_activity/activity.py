@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, get_args
 
 from fastapi import FastAPI, Query
 from pydantic import BaseModel
 
+from shared.gateway.pricing import PICODOLLARS, dollars
 from shared.gateway.records import Outcome, Record
 from shared.store.ledger import Filter, Ledger
 from shared.web.admin_access import Access
@@ -18,11 +21,16 @@ _OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _CLASS = re.compile(r"([1-5])xx", re.IGNORECASE)
 _STATUS = re.compile(r"[1-5][0-9][0-9]")
 _WORD_CHARS = 300
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
+_DOLLARS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?")
+_MOMENT = "seconds since 1970, or a date or time like 2026-08-01T12:00:00Z"
+_COSTS = ("cost", "input_cost", "cache_read_cost", "cache_write_cost", "output_cost")
 
 
 class Activity(BaseModel):
     """One attempt at a backend. `created_at` is seconds since 1970, `status_code` what the client was, or would have
-    been, told; tokens are disjoint but for reasoning, which is part of output."""
+    been, told; tokens are disjoint but for reasoning, which is part of output. Costs are dollars as exact decimals,
+    null without prices; `price_version` names the prices they come from (docs/prices.md)."""
 
     id: str
     created_at: float
@@ -49,6 +57,15 @@ class Activity(BaseModel):
     time_to_first_token_ms: int | None
     response_time_ms: int
     user_agent: str
+    key_id: str | None
+    path: str | None
+    client_address: str | None
+    price_version: str | None
+    cost: str | None
+    input_cost: str | None
+    cache_read_cost: str | None
+    cache_write_cost: str | None
+    output_cost: str | None
 
 
 class ActivityPage(BaseModel):
@@ -80,10 +97,25 @@ class _Activities:
         model: Annotated[str | None, Query(max_length=_WORD_CHARS, description="a virtual model")] = None,
         endpoint: Annotated[str | None, Query(max_length=_WORD_CHARS, description="an endpoint's id or name")] = None,
         outcome: Word = None,
+        key_id: Annotated[str | None, Query(max_length=_WORD_CHARS, description="a client key's id")] = None,
+        path: Annotated[str | None, Query(max_length=_WORD_CHARS, description="a part of the route's path")] = None,
+        client: Annotated[str | None, Query(max_length=_WORD_CHARS, description="a part of the address")] = None,
+        least_cost: Annotated[str | None, Query(max_length=40, description="in dollars")] = None,
+        since: Annotated[str | None, Query(max_length=40, description=_MOMENT)] = None,
+        until: Annotated[str | None, Query(max_length=40, description=f"{_MOMENT}; itself not included")] = None,
         cursor: Word = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> ActivityPage:
-        wanted = Filter(virtual_model=model or None, endpoint=endpoint or None)
+        wanted = Filter(
+            virtual_model=model or None,
+            endpoint=endpoint or None,
+            key_id=key_id or None,
+            path=path or None,
+            client_address=client or None,
+            least_cost=_picodollars(least_cost, "least_cost") if least_cost else None,
+            since_ms=_moment_ms(since, "since") if since else None,
+            until_ms=_moment_ms(until, "until") if until else None,
+        )
         wanted = _with_status(wanted, status) if status else wanted
         if outcome:
             wanted = _with_outcome(wanted, outcome, "outcome")
@@ -110,6 +142,23 @@ def _with_outcome(wanted: Filter, text: str, field: str) -> Filter:
     if wanted.outcome not in (None, outcome):
         raise invalid_field(field, f"is {outcome} where status says {wanted.outcome}; send one of them")
     return wanted._replace(outcome=outcome)
+
+
+def _moment_ms(text: str, field: str) -> int:
+    """Milliseconds since 1970."""
+    try:
+        if _SECONDS.fullmatch(text):
+            return int(Decimal(text) * 1000)
+        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign that was not encoded arrives as a space
+    except ValueError:
+        raise invalid_field(field, f"must be {_MOMENT}") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _picodollars(text: str, field: str) -> int:
+    if not _DOLLARS.fullmatch(text):
+        raise invalid_field(field, "must be dollars, like 0.05")
+    return int(Decimal(text) * PICODOLLARS)
 
 
 def _activity(record: Record) -> Activity:
@@ -139,4 +188,9 @@ def _activity(record: Record) -> Activity:
         time_to_first_token_ms=record.time_to_first_token_ms,
         response_time_ms=record.total_ms,
         user_agent=record.user_agent,
+        key_id=record.key_id or None,
+        path=record.path or None,
+        client_address=record.client_address or None,
+        price_version=record.price_version or None,
+        **{name: dollars(getattr(record, name)) if record.price_version else None for name in _COSTS},
     )

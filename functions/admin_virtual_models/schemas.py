@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from shared.gateway.catalog import TargetSpec, VirtualModel
+from shared.gateway.pricing import PRICE_PLACES, PriceList, prices_of
 from shared.providers.base import Endpoint
 from shared.store.config_records import VirtualModelRecord
 from shared.web.admin_errors import FieldError, InvalidFields
@@ -39,7 +40,17 @@ _PRICES = (
     "cost_per_1m_tokens_out",
     "cost_per_1m_tokens_in_cached",
     "cost_per_1m_tokens_out_cached",
+    "cost_per_1m_tokens_cache_write_5m",
+    "cost_per_1m_tokens_cache_write_1h",
 )
+_FIELDS = dict(zip(PriceList._fields, _PRICES, strict=True))
+_BUCKETS = {  # of a usage, with the price that it is charged by
+    "input": "input",
+    "cache_read": "input_cached",
+    "cache_write_5m": "cache_write_5m",
+    "cache_write_1h": "cache_write_1h",
+    "output": "output",
+}
 _FLAGS = ("disable_streaming", "force_non_streaming", "show_reasoning", "starts_in_reasoning", "enabled")
 
 
@@ -107,6 +118,24 @@ class NewTarget(Form):
     actual_model: ActualModel
 
 
+class EffectivePrice(BaseModel):
+    """What a bucket of tokens is charged, in dollars per million, and the field that says so; null: nothing does."""
+
+    price: float
+    field: str | None
+
+
+class EffectivePrices(BaseModel):
+    """An unset price is the input price (`field` tells). `version` is what the ledger's records name."""
+
+    version: str
+    input: EffectivePrice
+    cache_read: EffectivePrice
+    cache_write_5m: EffectivePrice
+    cache_write_1h: EffectivePrice
+    output: EffectivePrice
+
+
 class VirtualModelRow(BaseModel):
     """A virtual model. `endpoint_id`, `actual_model`, `endpoint_name` and `endpoint_url` are the first target's;
     null is unset and 0 a value; prices are dollars per million tokens; times are seconds since 1970."""
@@ -123,6 +152,9 @@ class VirtualModelRow(BaseModel):
     cost_per_1m_tokens_out: float | None
     cost_per_1m_tokens_in_cached: float | None
     cost_per_1m_tokens_out_cached: float | None
+    cost_per_1m_tokens_cache_write_5m: float | None
+    cost_per_1m_tokens_cache_write_1h: float | None
+    effective_prices: EffectivePrices | None
     max_tokens: int | None
     temperature: float | None
     top_p: float | None
@@ -149,6 +181,7 @@ class VirtualModelChange(Form):
 
     passed_over: ClassVar[tuple[str, ...]] = (
         "id", "status", "endpoint_name", "endpoint_url", "created_at", "updated_at", "cache_enabled", "failover*",
+        "effective_prices",
     )  # fmt: skip
 
     # what a client left out is never read: `given` looks at what it sent
@@ -161,6 +194,8 @@ class VirtualModelChange(Form):
     cost_per_1m_tokens_out: Price | None = None
     cost_per_1m_tokens_in_cached: Price | None = None
     cost_per_1m_tokens_out_cached: Price | None = None
+    cost_per_1m_tokens_cache_write_5m: Price | None = None
+    cost_per_1m_tokens_cache_write_1h: Price | None = None
     max_tokens: Annotated[int, Field(strict=True, ge=0, le=100_000_000)] | None = None
     temperature: Annotated[float, Field(strict=True, ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
@@ -241,13 +276,30 @@ def virtual_model_row(record: VirtualModelRecord, endpoint: Endpoint | None) -> 
         "endpoint_name": endpoint.name if endpoint else None,
         "endpoint_url": endpoint.url if endpoint else None,
         **{name: getattr(value, name) for name in (*_DEFAULTS, *_FLAGS)},
-        # a price has at most 15 digits: as a number it is the same decimal again
+        # a price has at most 11 digits: as a number it is the same decimal again
         **{name: None if price is None else float(price) for name, price in prices.items()},
+        "effective_prices": effective_prices(value.price_list),
         "custom_headers": {**value.custom_headers, **dict.fromkeys(value.sealed_headers, MASK)},
         "version": record.version,
         "created_at": record.created_at,
         "updated_at": record.updated_at,
     }
+
+
+def effective_prices(written: PriceList) -> EffectivePrices | None:
+    """What is charged by what was written; None without prices."""
+    prices = prices_of(written)
+    if prices is None:
+        return None
+    fallback = None if written.input is None else _FIELDS["input"]
+    buckets = {
+        bucket: EffectivePrice(
+            price=getattr(prices, bucket) / 10**PRICE_PLACES,
+            field=fallback if getattr(written, name) is None else _FIELDS[name],
+        )
+        for bucket, name in _BUCKETS.items()
+    }
+    return EffectivePrices(version=prices.version, **buckets)
 
 
 def _is_secret(name: str) -> bool:

@@ -7,4 +7,5 @@ from shared.web.wiring import client_access, gateway, settings
 app = ClientApp(
     EmbeddingRoute(gateway, max_body_bytes=settings().max_body_bytes, default_model=settings().embedding_model),
     client_access(),
+    trusted_proxies=settings().trusted_proxies,
 )

@@ -5,6 +5,18 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias
 
 Source: TypeAlias = Literal["provider", "estimated", "partial"]
+# provider   the backend counted, all of it
+# estimated  it did not, or not everything: the rest is our estimate
+# partial    the answer ended early: what had arrived by then, counted as far as the backend had
+
+MOST_TOKENS = 10**8  # of one bucket: a hundred times the longest context; what claims more is no count
+
+
+def count(value: object) -> int | None:
+    """A backend's count of tokens, None where it is none: absent, of another type, negative or beyond belief."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
+        return int(value)
+    return None
 
 
 class Usage(NamedTuple):

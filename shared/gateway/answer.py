@@ -146,11 +146,11 @@ class Gateway:
         adapter = self._adapters[stop.endpoint.type]
         target = await self._target(route, stop)
         together = adapter.serves_choices(request, target)
-        source = self._attempts(adapter, request, target, stop, caller, number, together=together)
+        source = self._attempts(adapter, request, target, route, stop, caller, number, together=together)
         try:
             first = await source.next()
         except OneChoiceOnly:
-            source = self._attempts(adapter, request, target, stop, caller, number, together=False)
+            source = self._attempts(adapter, request, target, route, stop, caller, number, together=False)
             try:
                 first = await source.next()
             except BaseException:
@@ -168,29 +168,29 @@ class Gateway:
         adapter: Adapter,
         request: ChatRequest,
         target: Target,
+        route: Route,
         stop: Stop,
         caller: Caller,
         number: int,
         *,
         together: bool,
     ) -> Source:
+        def attempt(request: ChatRequest, number: int) -> Attempt:
+            meter = Meter(self.recorder, request, stop, caller, number, route.virtual_model.prices)
+            return Attempt(adapter, request, target, meter)
+
         if together:
-            return Attempt(adapter, request, target, Meter(self.recorder, request, stop, caller, number))
-        requests = one_choice_each(request)
+            return attempt(request, number)
         # attempts of one request are told apart by their number: 1, 2, … for targets, 1001, 1002, … within a choir
-        return Choir(
-            [
-                Attempt(adapter, single, target, Meter(self.recorder, single, stop, caller, number * 1_000 + index))
-                for index, single in enumerate(requests, 1)
-            ]
-        )
+        singles = enumerate(one_choice_each(request), number * 1_000 + 1)
+        return Choir([attempt(single, each) for each, single in singles])
 
     async def embed(self, request: EmbeddingRequest, caller: Caller) -> tuple[Embeddings, Stop]:
         """The vectors of the first target that has them."""
         route = await self._route(request.model)
         failure: GatewayError = NoEndpointEnabled(f"virtual model {request.model!r} has no target", param="model")
         for number, stop in enumerate(route.stops, 1):
-            meter = Meter(self.recorder, request, stop, caller, number)
+            meter = Meter(self.recorder, request, stop, caller, number, route.virtual_model.prices)
             try:
                 target = await self._target(route, stop)
                 answer = await self._adapters[stop.endpoint.type].embed(request, target)

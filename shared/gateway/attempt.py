@@ -74,7 +74,7 @@ class Attempt:
             raise error
         reported = self._meter.usage
         usage = self._meter.succeed()
-        return [Frame((UsageReported(usage),))] if reported is None else None
+        return None if usage is reported else [Frame((UsageReported(usage),))]
 
     async def aclose(self) -> None:
         """Close the upstream connection; an attempt that was not over is recorded as aborted."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from shared.gateway.pricing import PriceList, Prices, prices_of
 from shared.providers.base import Endpoint
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class TargetSpec(NamedTuple):
 class VirtualModel:
     """A name that clients ask for. Defaults are None where unset (0 is a value). Prices: dollars per million.
 
-    `sealed_headers` are the custom headers that hold secrets: name to base64 of the sealed value.
+    `sealed_headers` are the custom headers that hold secrets: name to base64 of the sealed value. `prices` follows
+    from the six that are written, so that a request multiplies whole numbers; ValueError when one is no price.
     """
 
     id: int
@@ -46,8 +48,25 @@ class VirtualModel:
     cost_per_1m_tokens_out: Decimal | None = None
     cost_per_1m_tokens_in_cached: Decimal | None = None
     cost_per_1m_tokens_out_cached: Decimal | None = None
+    cost_per_1m_tokens_cache_write_5m: Decimal | None = None
+    cost_per_1m_tokens_cache_write_1h: Decimal | None = None
     enabled: bool = True
     created_at: int = 0  # seconds since 1970
+    prices: Prices | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prices", prices_of(self.price_list))
+
+    @property
+    def price_list(self) -> PriceList:
+        return PriceList(
+            self.cost_per_1m_tokens_in,
+            self.cost_per_1m_tokens_out,
+            self.cost_per_1m_tokens_in_cached,
+            self.cost_per_1m_tokens_out_cached,
+            self.cost_per_1m_tokens_cache_write_5m,
+            self.cost_per_1m_tokens_cache_write_1h,
+        )
 
 
 @dataclass(frozen=True, slots=True)

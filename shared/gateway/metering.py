@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from shared.chat.events import (
     Batch,
@@ -14,33 +14,53 @@ from shared.chat.events import (
     ToolCallStarted,
     UsageReported,
 )
-from shared.chat.request import ChatRequest, EmbeddingRequest, Part, TextPart, ToolCallPart, ToolResultPart
-from shared.chat.usage import Usage
+from shared.chat.request import ChatRequest, EmbeddingRequest
+from shared.chat.usage import Source, Usage
 from shared.errors import GatewayError, UpstreamTimedOut
+from shared.gateway.pricing import Prices, costs_of
 from shared.gateway.records import Outcome, Record, Recorder, RequestType
 from shared.gateway.routing import Stop
-from shared.wire import dumps
+from shared.gateway.tokens import estimate_input, estimate_texts
 
 CLIENT_CLOSED = 499
-_CHARS_PER_TOKEN = 4
-_IMAGE_TOKENS = 800
+_USER_AGENT_CHARS = 200
+_PATH_CHARS = 200
+_ADDRESS_CHARS = 64
+_MOST_KEPT_CHARS = 1 << 20  # of an answer, for an estimate; what lies behind is taken to be like it
 
 
-class Caller(NamedTuple):
+@dataclass(slots=True)
+class Tally:
+    """What a request has come to: the records of its attempts, and the seconds spent waiting for backends."""
+
+    records: list[Record] = field(default_factory=list)
+    waited_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
     """Who asks, as far as the ledger may know, and until when an answer is of use."""
 
     request_id: str
     user_agent: str = ""
     deadline: float | None = None  # on the monotonic clock: when the platform's patience ends
     key_id: str = ""  # the client key's, when one was shown
+    path: str = ""
+    client_address: str = ""
+    begun: float = field(default_factory=time.monotonic)
+    tally: Tally = field(default_factory=Tally)
 
 
 class Meter:
-    """Opened when an attempt begins, closed exactly once in whichever way it ends; closing writes the record."""
+    """Opened when an attempt begins, closed exactly once in whichever way it ends; closing writes the record.
+
+    The answer's texts are held while it lasts, because only its end tells whether the backend has counted them.
+    """
 
     __slots__ = (
-        "_attempt", "_caller", "_chars", "_closed", "_first", "_recorder", "_request", "_started", "_stop", "_time_ms",
-        "_virtual_model", "usage",
+        "_attempt", "_caller", "_chars", "_closed", "_first", "_prices", "_recorder", "_reported_chars",
+        "_reported_texts", "_request", "_started", "_stop", "_texts", "_thought_chars", "_time_ms", "_virtual_model",
+        "usage",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +70,7 @@ class Meter:
         stop: Stop,
         caller: Caller,
         attempt: int,
+        prices: Prices | None = None,
     ) -> None:
         self._recorder = recorder
         self._request = request
@@ -57,42 +78,57 @@ class Meter:
         self._stop = stop
         self._caller = caller
         self._attempt = attempt
+        self._prices = prices
         self._started = time.monotonic()
         self._time_ms = time.time_ns() // 1_000_000
         self._first: float | None = None
+        self._texts: list[str] = []
         self._chars = 0
+        self._thought_chars = 0
+        self._reported_chars = 0  # that had arrived when the backend last reported its usage
+        self._reported_texts = 0
         self._closed = False
         self.usage: Usage | None = None
 
     def see(self, batch: Batch) -> None:
         """Note what has arrived."""
         for frame in batch:
+            reported = False
             for event in frame.events:
                 kind = type(event)
-                if kind is TextDelta or kind is ReasoningDelta or kind is RefusalDelta:
-                    self._chars += len(event.text)  # type: ignore[union-attr]
+                if kind is TextDelta or kind is RefusalDelta:
+                    text = event.text  # type: ignore[union-attr]
+                elif kind is ReasoningDelta:
+                    text = event.text  # type: ignore[union-attr]
+                    self._thought_chars += len(text)
                 elif kind is ToolCallDelta:
-                    self._chars += len(event.arguments)  # type: ignore[union-attr]
+                    text = event.arguments  # type: ignore[union-attr]
                 elif kind is ToolCallStarted:
-                    self._chars += len(event.name)  # type: ignore[union-attr]
+                    text = event.name  # type: ignore[union-attr]
                 elif kind is UsageReported:
                     self.usage = event.usage  # type: ignore[union-attr]
+                    reported = True
                     continue
                 else:
                     continue
+                self._chars += len(text)
+                if self._chars <= _MOST_KEPT_CHARS:
+                    self._texts.append(text)
                 if self._first is None:
                     self._first = time.monotonic()
+            if reported:
+                self._reported_chars, self._reported_texts = self._chars, len(self._texts)
 
     def succeed(self) -> Usage:
-        """The answer is complete; returns its usage, estimated where the backend reported none."""
-        usage = self.usage or self._estimate()
+        """The answer is complete; returns its usage, with estimates for what the backend did not report."""
+        usage = self._counted("estimated")
         self._close("success", 200, None, usage)
         return usage
 
     def fail(self, error: GatewayError) -> None:
         """The attempt failed: truncated when something had arrived already."""
         begun = self._first is not None
-        usage = self.usage or (self._estimate(partial=True) if begun else Usage())
+        usage = self._counted("partial") if begun else self.usage or Usage()
         self._close("truncated" if begun else "failed", error.status, error.code, usage)
 
     def abort(self) -> None:
@@ -103,80 +139,80 @@ class Meter:
         if deadline is not None and time.monotonic() >= deadline:
             self.fail(UpstreamTimedOut("the deadline of the platform came first"))
         else:
-            self._close("aborted", CLIENT_CLOSED, "client_closed_request", self.usage or self._estimate(partial=True))
+            self._close("aborted", CLIENT_CLOSED, "client_closed_request", self._counted("partial"))
+
+    def _counted(self, source: Source) -> Usage:
+        """The backend's counts; what they leave out is estimated, and then they are of this `source`.
+
+        Left out is everything without a report, the text behind the last one (Anthropic counts at the beginning and at
+        the end), and a bucket of which only zero was reported although there was a prompt, or an answer.
+        """
+        usage = self.usage
+        if usage is None:
+            output = self._estimate_behind(0, 0)
+            thought = -(-output * self._thought_chars // self._chars) if self._chars else 0
+            return Usage(estimate_input(self._request), output, reasoning_tokens=thought, source=source)
+        output = usage.output_tokens
+        if not output:
+            output = self._estimate_behind(0, 0)
+        elif self._chars > self._reported_chars:
+            output += self._estimate_behind(self._reported_texts, self._reported_chars)
+        fresh = usage.input_tokens if usage.prompt_tokens else estimate_input(self._request)
+        if (fresh, output) == (usage.input_tokens, usage.output_tokens):
+            return usage
+        return usage._replace(input_tokens=fresh, output_tokens=output, source=source)
+
+    def _estimate_behind(self, text: int, chars: int) -> int:
+        """The tokens of what arrived behind so many texts and characters."""
+        return estimate_texts(self._texts[text:], self._chars - chars)
 
     def _close(self, outcome: Outcome, status: int, code: str | None, usage: Usage) -> None:
         if self._closed:
             return
         self._closed = True
-        request, stop = self._request, self._stop
+        request, stop, caller = self._request, self._stop, self._caller
         now = time.monotonic()
         first = self._first
-        self._recorder.record(
-            Record(
-                time_ms=self._time_ms,
-                request_id=self._caller.request_id,
-                attempt=self._attempt,
-                virtual_model=self._virtual_model,
-                actual_model=stop.actual_model,
-                endpoint_id=stop.endpoint.id,
-                endpoint_name=stop.endpoint.name,
-                endpoint_type=stop.endpoint.type,
-                protocol=request.native.wire,
-                request_type=_request_type(request),
-                stream=isinstance(request, ChatRequest) and request.stream,
-                status=status,
-                outcome=outcome,
-                error_code=code,
-                input_tokens=usage.input_tokens,
-                output_tokens=usage.output_tokens,
-                cache_read_tokens=usage.cache_read_tokens,
-                cache_write_5m_tokens=usage.cache_write_5m_tokens,
-                cache_write_1h_tokens=usage.cache_write_1h_tokens,
-                reasoning_tokens=usage.reasoning_tokens,
-                usage_source=usage.source,
-                time_to_first_token_ms=None if first is None else round((first - self._started) * 1_000),
-                total_ms=round((now - self._started) * 1_000),
-                user_agent=self._caller.user_agent[:200],
-                key_id=self._caller.key_id,
-            )
+        costs = costs_of(usage, self._prices)
+        record = Record(
+            time_ms=self._time_ms,
+            request_id=caller.request_id,
+            attempt=self._attempt,
+            virtual_model=self._virtual_model,
+            actual_model=stop.actual_model,
+            endpoint_id=stop.endpoint.id,
+            endpoint_name=stop.endpoint.name,
+            endpoint_type=stop.endpoint.type,
+            protocol=request.native.wire,
+            request_type=_request_type(request),
+            stream=isinstance(request, ChatRequest) and request.stream,
+            status=status,
+            outcome=outcome,
+            error_code=code,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cache_read_tokens=usage.cache_read_tokens,
+            cache_write_5m_tokens=usage.cache_write_5m_tokens,
+            cache_write_1h_tokens=usage.cache_write_1h_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            usage_source=usage.source,
+            time_to_first_token_ms=None if first is None else round((first - self._started) * 1_000),
+            total_ms=round((now - self._started) * 1_000),
+            user_agent=caller.user_agent[:_USER_AGENT_CHARS],
+            key_id=caller.key_id,
+            path=caller.path[:_PATH_CHARS],
+            client_address=caller.client_address[:_ADDRESS_CHARS],
+            price_version=costs.version,
+            input_cost=costs.input,
+            cache_read_cost=costs.cache_read,
+            cache_write_cost=costs.cache_write,
+            output_cost=costs.output,
         )
-
-    def _estimate(self, *, partial: bool = False) -> Usage:
-        return Usage(
-            input_tokens=estimate_input(self._request),
-            output_tokens=-(-self._chars // _CHARS_PER_TOKEN),
-            source="partial" if partial else "estimated",
-        )
+        caller.tally.records.append(record)
+        self._recorder.record(record)
 
 
 def _request_type(request: ChatRequest | EmbeddingRequest) -> RequestType:
     if isinstance(request, EmbeddingRequest):
         return "embedding"
     return "completion" if request.prompts else "chat"
-
-
-def estimate_input(request: ChatRequest | EmbeddingRequest) -> int:
-    """Roughly how many tokens the request holds: four characters each, a fixed count for an image."""
-    inputs = request.inputs if isinstance(request, EmbeddingRequest) else request.prompts
-    tokens = sum(len(value) for value in inputs if not isinstance(value, str))
-    chars = sum(len(value) for value in inputs if isinstance(value, str))
-    if isinstance(request, ChatRequest) and not inputs:
-        for message in request.messages:
-            for part in message.parts:
-                chars += _size(part)
-        if request.tools:
-            chars += len(dumps([(tool.name, tool.description, tool.parameters) for tool in request.tools]))
-    return tokens + -(-chars // _CHARS_PER_TOKEN)
-
-
-def _size(part: Part) -> int:
-    match part:
-        case TextPart():
-            return len(part.text)
-        case ToolCallPart():
-            return len(part.name) + len(part.arguments)
-        case ToolResultPart():
-            return sum(map(_size, part.content))
-        case _:
-            return len(getattr(part, "text", None) or "") or _IMAGE_TOKENS * _CHARS_PER_TOKEN

@@ -54,6 +54,11 @@ class Record:
     cache_write_cost: int = 0
     output_cost: int = 0
 
+    @property
+    def cost(self) -> int:
+        """All of it, in picodollars."""
+        return self.input_cost + self.cache_read_cost + self.cache_write_cost + self.output_cost
+
 
 class Recorder(Protocol):
     """The ledger's one writer, with two timings (DESIGN §4)."""

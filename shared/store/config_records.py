@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import wire
 from shared.gateway.catalog import TargetSpec, VirtualModel
+from shared.gateway.pricing import HIGHEST_PRICE, PRICE_PLACES
 from shared.providers.base import Endpoint
 from shared.wire import JsonObject
 
@@ -129,9 +130,11 @@ _PRICES = (
     "cost_per_1m_tokens_out",
     "cost_per_1m_tokens_in_cached",
     "cost_per_1m_tokens_out_cached",
+    "cost_per_1m_tokens_cache_write_5m",
+    "cost_per_1m_tokens_cache_write_1h",
 )
 _MAPPINGS = ("tool_name_mapping", "parameter_mapping")
-_VIRTUAL_MODEL_FIELDS = tuple(each.name for each in fields(VirtualModel) if each.name != "created_at")
+_VIRTUAL_MODEL_FIELDS = tuple(each.name for each in fields(VirtualModel) if each.init and each.name != "created_at")
 _TOOL_PATTERN_FIELDS = tuple(
     each.name for each in fields(ToolPatternRecord) if each.name not in ("created_at", "updated_at", "version")
 )
@@ -168,9 +171,18 @@ def read_virtual_model(document: str, *, version: int, created_at: int, updated_
     given["targets"] = tuple(TargetSpec(**target) for target in given["targets"])
     for price in _PRICES:
         if price in given:
-            given[price] = Decimal(given[price])
+            given[price] = _price(given[price])
     value = VirtualModel(created_at=created_at, **given)
     return VirtualModelRecord(value=value, version=version, created_at=created_at, updated_at=updated_at)
+
+
+def _price(text: str) -> Decimal:
+    """As it was written; one of a version that took finer and higher ones becomes the next that there is, because a
+    price that cannot be read would take the whole catalog with it."""
+    price = Decimal(text)
+    exponent = price.as_tuple().exponent
+    fine = isinstance(exponent, int) and -exponent > PRICE_PLACES
+    return min(round(price, PRICE_PLACES) if fine else price, Decimal(HIGHEST_PRICE))
 
 
 def tool_pattern_document(record: ToolPatternRecord) -> str:

@@ -29,8 +29,9 @@ _FIELDS = frozenset(field.name for field in fields(Record))
 
 
 class Filter(NamedTuple):
-    """Which records; None is any. `statuses` is a range of them, `endpoint` an id or a name as text. Times are ms since
-    1970, `since_ms` included and `until_ms` not."""
+    """Which records; None is any. `statuses` is a range of them, `endpoint` an id or a name as text; `path` and
+    `client_address` need only be a part; `least_cost` is in picodollars. Times are ms since 1970, `since_ms` included
+    and `until_ms` not."""
 
     status: int | None = None
     virtual_model: str | None = None
@@ -40,6 +41,10 @@ class Filter(NamedTuple):
     until_ms: int | None = None
     statuses: range | None = None
     endpoint: str | None = None
+    key_id: str | None = None
+    path: str | None = None
+    client_address: str | None = None
+    least_cost: int | None = None
 
     def takes(self, record: Record) -> bool:
         return (
@@ -49,6 +54,10 @@ class Filter(NamedTuple):
             and self.outcome in (None, record.outcome)
             and (self.statuses is None or record.status in self.statuses)
             and self.endpoint in (None, record.endpoint_name, str(record.endpoint_id))
+            and self.key_id in (None, record.key_id)
+            and (self.path is None or self.path in record.path)
+            and (self.client_address is None or self.client_address in record.client_address)
+            and (self.least_cost is None or record.cost >= self.least_cost)
         )
 
 

@@ -8,10 +8,9 @@ from typing import Annotated, Any, ClassVar
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from shared.gateway.pricing import HIGHEST_PRICE, PRICE_PLACES
+
 _NAME_CHARS = 128
-_PRICE_DIGITS = 15  # what a JSON number carries unharmed through every client
-_PRICE_PLACES = 12
-_HIGHEST_PRICE = 1_000_000
 
 
 def _flag(value: Any) -> bool:
@@ -39,11 +38,10 @@ def _price(value: Any) -> Decimal:
         price = Decimal(repr(value) if type(value) is float else value if type(value) is int else value.strip()[:40])
     except InvalidOperation:
         raise ValueError("must be a number") from None
-    if not price.is_finite() or not 0 <= price <= _HIGHEST_PRICE:
-        raise ValueError(f"must be from 0 to {_HIGHEST_PRICE} dollars")
-    digits = price.normalize().as_tuple()
-    if len(digits.digits) > _PRICE_DIGITS or -int(digits.exponent) > _PRICE_PLACES:
-        raise ValueError(f"may have {_PRICE_DIGITS} digits, {_PRICE_PLACES} of them behind the point")
+    if not price.is_finite() or not 0 <= price <= HIGHEST_PRICE:
+        raise ValueError(f"must be from 0 to {HIGHEST_PRICE} dollars")
+    if -int(price.normalize().as_tuple().exponent) > PRICE_PLACES:
+        raise ValueError(f"may have {PRICE_PLACES} digits behind the point: less is no whole picodollar a token")
     return price
 
 

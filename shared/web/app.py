@@ -7,13 +7,15 @@ route needs neither's router (docs/adr/0001). API Gateway, or `infra/local` on t
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from shared.errors import GatewayError, InternalError
 from shared.protocols.openai_errors import error_body
+from shared.settings import Networks
 from shared.web.access import Access
 from shared.web.asgi import App, Receive, Scope, Send, send_json
-from shared.web.extensions import CLIENT_KEY
+from shared.web.extensions import BEGUN, CLIENT_KEY, TRUSTED
 from shared.web.responses import caller_of, error_headers
 from shared.wire import JsonObject, dumps
 
@@ -25,9 +27,15 @@ class ClientApp:
     protocol's error body. `access` None lets everyone in."""
 
     def __init__(
-        self, handler: App, access: Access | None = None, body_of: Callable[[GatewayError], JsonObject] = error_body
+        self,
+        handler: App,
+        access: Access | None = None,
+        body_of: Callable[[GatewayError], JsonObject] = error_body,
+        *,
+        trusted_proxies: Networks = (),
     ) -> None:
         self._handler = handler
+        self._trusted_proxies = trusted_proxies
         self._access = access
         self._body_of = body_of
 
@@ -40,6 +48,7 @@ class ClientApp:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[BEGUN], scope[TRUSTED] = time.monotonic(), self._trusted_proxies
         try:
             if self._access is None:
                 await self._handler(scope, receive, send)

@@ -23,6 +23,11 @@ def header(scope: Scope, name: bytes) -> str:
     return ""
 
 
+def headers(scope: Scope, name: bytes) -> list[str]:
+    """All headers of that lower-case name."""
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The request's body; raises BodyTooLarge as soon as it is known to be longer than `limit` bytes."""
     claimed = header(scope, b"content-length")

@@ -4,6 +4,9 @@
 `FAILURE` invites a last message of that type, `error_type` and `message` with it, in place of the end of the body: an
 answer broke off after its status was given away, and the platform would not know.
 `CLIENT_KEY` is our own: the id of the client key with which the request was let in.
+
+`BEGUN`, `CALLER` and `TRUSTED` stand in the scope itself: when the request arrived (monotonic), who asks, once that is
+known, and the networks of the proxies whose word about the client's address is taken.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ from shared.web.asgi import Scope
 DEADLINE = "serverless_proxy.deadline"
 FAILURE = "serverless_proxy.failure"
 CLIENT_KEY = "serverless_proxy.client_key"
+BEGUN = "serverless_proxy.begun"
+CALLER = "serverless_proxy.caller"
+TRUSTED = "serverless_proxy.trusted"
 
 
 def deadline_of(scope: Scope) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import secrets
+import time
 from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import quote
@@ -15,7 +16,8 @@ from shared.gateway.answer import Answer
 from shared.gateway.metering import Caller
 from shared.gateway.routing import Stop
 from shared.web.asgi import Headers, Scope, header
-from shared.web.extensions import deadline_of, key_id_of
+from shared.web.client_address import client_address
+from shared.web.extensions import BEGUN, CALLER, deadline_of, key_id_of
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,128}")
 _PASSED_ON = (b"x-source", b"x-priority", b"x-user-id")
@@ -23,10 +25,22 @@ _HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,256}")
 
 
 def caller_of(scope: Scope) -> Caller:
-    """Who asks; a well-formed `x-request-id` of the client is kept, so that its log and ours meet."""
-    given = header(scope, b"x-request-id")
-    request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
-    return Caller(request_id, header(scope, b"user-agent")[:200], deadline_of(scope), key_id_of(scope))
+    """Who asks, the same for the whole request; a well-formed `x-request-id` of the client is kept, so that its log
+    and ours meet."""
+    known = scope.get(CALLER)
+    if known is None:
+        given = header(scope, b"x-request-id")
+        known = scope[CALLER] = Caller(
+            given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}",
+            header(scope, b"user-agent"),
+            deadline_of(scope),
+            key_id_of(scope),
+            str(scope.get("path", "")),
+            client_address(scope),
+            scope.get(BEGUN) or time.monotonic(),
+        )
+    caller: Caller = known
+    return caller
 
 
 def wanted_headers(request: ChatRequest, scope: Scope) -> ChatRequest:

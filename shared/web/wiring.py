@@ -164,7 +164,7 @@ def chat_app(wire: Wire) -> ClientApp:
     """The app of a route that answers with a model's words."""
     chosen = settings()
     route = ChatRoute(wire, gateway, max_body_bytes=chosen.max_body_bytes, keep_alive_seconds=chosen.keep_alive_seconds)
-    return ClientApp(route, client_access(), wire.error)
+    return ClientApp(route, client_access(), wire.error, trusted_proxies=chosen.trusted_proxies)
 
 
 def queue_endpoint(chosen: Settings) -> Endpoint | None:

@@ -18,6 +18,7 @@ from tests.functions.admin_calls import client, wrong_fields
 
 NOW_MS = 1_790_000_000_000
 PATH = "/api/admin/activity"
+COSTS = ["cost", "input_cost", "cache_read_cost", "cache_write_cost", "output_cost"]
 
 
 def a_record(number: int, **fields: Any) -> Record:
@@ -105,6 +106,7 @@ async def test_shows_the_newest_first(admin: httpx.AsyncClient) -> None:
         "time_to_first_token_ms": None,
         "response_time_ms": 0,
         "user_agent": "",
+        **dict.fromkeys(["key_id", "path", "client_address", "price_version", *COSTS]),
     }
 
 

@@ -24,7 +24,8 @@ from shared.web.wiring import EndpointKeys
 from tests.functions.admin_calls import add_endpoint, client, wrong_fields
 
 UNASKED = EndpointRecord(id=1, name="unasked", url="https://unasked.example", endpoint_type="openai")
-PRICES = [f"cost_per_1m_tokens_{kind}" for kind in ("in", "out", "in_cached", "out_cached")]
+_PRICE_KINDS = ("in", "out", "in_cached", "out_cached", "cache_write_5m", "cache_write_1h")
+PRICES = [f"cost_per_1m_tokens_{kind}" for kind in _PRICE_KINDS]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,7 @@ async def test_creates_with_everything_unset(admin: httpx.AsyncClient, endpoint:
         "endpoint_url": "https://backend.example",
         "description": None,
         **dict.fromkeys(PRICES),
+        "effective_prices": None,
         "max_tokens": None,
         "temperature": None,
         "top_p": None,
@@ -118,7 +120,7 @@ async def test_zero_is_a_value_and_null_is_unset(admin: httpx.AsyncClient, endpo
 
 
 @pytest.mark.parametrize(
-    "text", ["0.26", "0", "0.1", "15", "0.0000001", "123456.789012345", "999999.99999999", "0.000000000001", "75.00"]
+    "text", ["0.26", "0", "0.1", "15", "0.000001", "1234.567891", "9999.999999", "10000", "75.00", "0.10000000"]
 )
 async def test_a_price_comes_back_to_the_digit(
     admin: httpx.AsyncClient, store: ConfigStore, endpoint: EndpointRecord, text: str
@@ -134,7 +136,7 @@ async def test_a_price_comes_back_to_the_digit(
 
 
 @pytest.mark.parametrize(
-    "price", [-0.01, "-1", "x", "", "NaN", "Infinity", True, [1], 1e300, 0.12345678901234567, 1_000_001, 10**40]
+    "price", [-0.01, "-1", "x", "", "NaN", "Infinity", True, [1], 1e300, 0.1234567, "0.0000001", 10_001, 10**40]
 )
 async def test_refuses_what_is_no_price(admin: httpx.AsyncClient, price: Any) -> None:
     answer = await admin.post("/virtual-models", json=a_model(UNASKED, cost_per_1m_tokens_out=price))

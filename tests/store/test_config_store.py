@@ -47,7 +47,7 @@ def test_a_virtual_model_reads_back_exactly(store: ConfigStore) -> None:
             max_tokens=0,
             custom_headers={"X-Title": "t"},
             cost_per_1m_tokens_in=Decimal("0.10"),
-            cost_per_1m_tokens_out=Decimal("1E-7"),
+            cost_per_1m_tokens_out=Decimal("1E-6"),
             cost_per_1m_tokens_in_cached=Decimal("0"),
         )
     )

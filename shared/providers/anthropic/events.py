@@ -19,7 +19,7 @@ from shared.chat.events import (
     UsageReported,
 )
 from shared.chat.request import Native
-from shared.chat.usage import Usage
+from shared.chat.usage import Usage, count
 from shared.errors import UpstreamMalformed, UpstreamRefused
 from shared.providers.anthropic.request import WIRE
 from shared.providers.http import clean, parse_object
@@ -239,4 +239,4 @@ def usage_of(usage: JsonObject) -> Usage:
 
 
 def _int(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return count(value) or 0

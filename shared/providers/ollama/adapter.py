@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.chat.events import Batch, Frame
 from shared.chat.request import ChatRequest, EmbeddingRequest
-from shared.chat.usage import Usage
+from shared.chat.usage import Usage, count
 from shared.errors import UpstreamCut, UpstreamFailure, UpstreamMalformed, UpstreamRefused
 from shared.providers.base import Adapter, Embeddings, OneChoiceOnly, Target, Timeouts, Upstream, UpstreamResponse
 from shared.providers.http import error_words, join_url, json_object, parse_object, refuse
@@ -238,10 +238,10 @@ def _embeddings(answer: JsonObject, expected: int, endpoint: str) -> Embeddings:
     rows = answer.get("embeddings")
     if not isinstance(rows, list) or len(rows) != expected:
         raise UpstreamMalformed(f"endpoint '{endpoint}' did not answer with {expected} embeddings")
-    counted = answer.get("prompt_eval_count")
+    counted = count(answer.get("prompt_eval_count"))
     return Embeddings(
         [_vector(row, endpoint) for row in rows],
-        Usage(input_tokens=counted) if type(counted) is int and counted >= 0 else None,
+        Usage(input_tokens=counted) if counted else None,
     )
 
 

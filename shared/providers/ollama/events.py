@@ -21,7 +21,7 @@ from shared.chat.events import (
     UsageReported,
 )
 from shared.chat.request import Native
-from shared.chat.usage import Usage
+from shared.chat.usage import Usage, count
 from shared.errors import UpstreamCut, UpstreamFailure, UpstreamRefused
 from shared.providers.http import error_words
 from shared.wire import JsonObject, dumps
@@ -93,11 +93,12 @@ class AnswerDecoder:
 
 
 def read_usage(line: JsonObject) -> Usage | None:
-    """The counts of the last line; None when the prompt was not counted, so that it is estimated."""
-    prompt, answer = line.get("prompt_eval_count"), line.get("eval_count")
-    if type(prompt) is not int or prompt < 0:
+    """The counts of the last line; None when there are none. A prompt that was not counted (it was cached) counts 0,
+    and is estimated."""
+    prompt, answer = count(line.get("prompt_eval_count")), count(line.get("eval_count"))
+    if not prompt and not answer:
         return None
-    return Usage(input_tokens=prompt, output_tokens=answer if type(answer) is int and answer > 0 else 0)
+    return Usage(input_tokens=prompt or 0, output_tokens=answer or 0)
 
 
 def _seconds(value: Any) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.chat.usage import Usage
+from shared.chat.usage import Usage, count
 
 
 def read_usage(counts: Any) -> Usage | None:
@@ -44,8 +44,5 @@ def read_usage(counts: Any) -> Usage | None:
 
 
 def _count(counts: dict[str, Any], *names: str) -> int | None:
-    for name in names:
-        value = counts.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**12:
-            return int(value)
-    return None
+    """The first of the names that holds a count."""
+    return next((found for name in names if (found := count(counts.get(name))) is not None), None)

@@ -105,6 +105,11 @@ def test_a_call_cut_by_the_limit_is_a_limit() -> None:
 
 def test_an_uncounted_prompt_is_left_to_the_estimate() -> None:
     events = AnswerDecoder("backend").decode(answer_line(done=True, eval_count=9)).events
+    assert [event.usage for event in events if isinstance(event, UsageReported)] == [Usage(0, 9)]
+
+
+def test_no_counts_are_no_usage() -> None:
+    events = AnswerDecoder("backend").decode(answer_line(done=True, eval_count=0, prompt_eval_count=-1)).events
     assert not any(isinstance(event, UsageReported) for event in events)
 
 
