@@ -20,6 +20,7 @@ from typing import IO
 
 from infra.local.leash import follow_parent
 from infra.local.ledger_feed import LedgerFeed
+from infra.local.rollup_feed import EngineRollups, RollupFeed
 from infra.local.serving import PortTaken, bind, log_to_stderr, server
 from infra.local.store_disk import DamagedFile, RedoFile
 from infra.local.store_engine import Engine
@@ -64,13 +65,19 @@ async def serve(port: int, data_dir: Path, chosen: Settings) -> None:
     # The address is never used: the models only say here what an item looks like.
     tables = Tables(chosen.table_prefix, region=chosen.region, endpoint="http://127.0.0.1:9")
     ledger_name = tables.ledger.Meta.table_name
-    engine = Engine(RedoFile(data_dir / "tables"), volatile=frozenset({ledger_name}))
+    rollups_name = tables.rollups.Meta.table_name
+    engine = Engine(
+        RedoFile(data_dir / "tables"),
+        volatile=frozenset({ledger_name}),
+        apart={rollups_name: RedoFile(data_dir / "rollups")},
+    )
     for name, keys in tables.key_names().items():
         engine.ensure_table(name, *keys)
     feed = LedgerFeed(
         JournalTail(data_dir / "ledger"),
         Ledger(tables, keep_days=chosen.ledger_ttl_days),
         engine.table(ledger_name),
+        RollupFeed(JournalTail(data_dir / "ledger"), EngineRollups(engine, rollups_name)),
         keep_records=chosen.ledger_local_records,
         keep_days=chosen.ledger_ttl_days,
     )

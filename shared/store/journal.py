@@ -90,6 +90,15 @@ class JournalTail:
             self._positions = wire.loads(position_file.read_bytes())
         self._committed = dict(self._positions)
 
+    @property
+    def positions(self) -> dict[str, int]:
+        """How far each segment was read, for whoever keeps that beside what was made of it."""
+        return dict(self._positions)
+
+    def resume(self, positions: dict[str, int]) -> None:
+        """Go on from what `positions` told before."""
+        self._positions = dict(positions)
+
     def read(self, limit: int = 1000) -> list[Record]:
         """The next records, at most `limit`, oldest segment first; empty when there are none yet."""
         records: list[Record] = []
