@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import tzdata  # noqa: F401 - zoneinfo finds it by itself where a system has no zones; named here, it is bundled
+
 from shared.store.rollups import SLOT_SECONDS
 from shared.web.admin_errors import FieldError, InvalidFields
 
