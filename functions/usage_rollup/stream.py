@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from shared.store.ledger import DAYS_BUCKET, read_record
-from shared.store.rollups import Delivery, RollupStore, count_once
+from shared.store.rollups import Delivery, RollupStore, check_countable, count_once
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def count_batch(event: dict[str, Any], store: RollupStore) -> dict[str, Any]:
         number = change["dynamodb"]["SequenceNumber"]
         try:
             delivery = _delivery(change)
-        except (KeyError, TypeError, ValueError, AttributeError) as failure:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as failure:
             log.error("ledger record %s cannot be counted (%s)", number, type(failure).__name__)
             failures.append({"itemIdentifier": number})
         else:
@@ -43,4 +43,5 @@ def _delivery(change: dict[str, Any]) -> Delivery | None:
     if told["Keys"]["bucket"]["S"] == DAYS_BUCKET:
         return None
     record = read_record(told["NewImage"]["document"]["S"])
+    check_countable(record)
     return Delivery(record, int(told["ApproximateCreationDateTime"]))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Mapping, Sequence
 
 from infra.local.store_engine import Attributes, Engine
 from infra.local.store_tables import OrderedTable
 from infra.local.store_tables import Place as ItemPlace
 from shared import wire
+from shared.gateway.records import Record
 from shared.store.journal import JournalTail
-from shared.store.rollups import NOTHING, Held, Outrun, Place, Put, aggregate, merged
+from shared.store.rollups import NOTHING, Held, Outrun, Place, Put, aggregate, check_countable, merged
+
+log = logging.getLogger(__name__)
 
 _POSITION = Place("feed", "journal")
 
@@ -55,7 +59,7 @@ class RollupFeed:
         records = self._tail.read(limit)
         if self._tail.positions == before:
             return 0
-        sums = aggregate(records)
+        sums = aggregate(filter(_is_countable, records))
         held = self._store.read([*sums, _POSITION])
         puts = [
             Put(place, merged(held.get(place, NOTHING), cells), held.get(place, NOTHING).version)
@@ -73,6 +77,16 @@ class RollupFeed:
     @property
     def is_behind(self) -> bool:
         return self._tail.unread_bytes() > 0
+
+
+def _is_countable(record: Record) -> bool:
+    """A line by another hand must not stop the store at every start."""
+    try:
+        check_countable(record)
+    except (TypeError, ValueError, AttributeError, OverflowError, OSError) as failure:
+        log.error("request %s cannot be counted (%s)", record.request_id, type(failure).__name__)
+        return False
+    return True
 
 
 def _attributes(put: Put) -> Attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from operator import add
+from operator import add, index
 from typing import TypeAlias, get_args
 
 from shared.gateway.records import Outcome, Record
@@ -46,26 +46,29 @@ _FIRST_ATTEMPTS = (1, 1001)  # 1001: the first choice of a request that is asked
 
 
 def counted(record: Record, *, with_ttft: bool) -> Counters:
-    """The record as a row; with `with_ttft` its time to the first token stands in its class behind the fields."""
+    """The record as a row; with `with_ttft` its time to the first token stands in its class behind the fields.
+
+    Raises TypeError for a number that is none.
+    """
     ttft = record.time_to_first_token_ms
     row = [
         1,
-        record.attempt in _FIRST_ATTEMPTS,
-        *(record.outcome == outcome for outcome in OUTCOMES),
-        *(getattr(record, name) for name in TOKENS),
-        *(getattr(record, name) for name in COSTS),
-        record.usage_source == "estimated",
-        record.usage_source == "partial",
-        not record.price_version,
-        record.total_ms,
-        ttft or 0,
-        ttft is not None,
+        int(record.attempt in _FIRST_ATTEMPTS),
+        *(int(record.outcome == outcome) for outcome in OUTCOMES),
+        *(index(getattr(record, name)) for name in TOKENS),
+        *(index(getattr(record, name)) for name in COSTS),
+        int(record.usage_source == "estimated"),
+        int(record.usage_source == "partial"),
+        int(not record.price_version),
+        index(record.total_ms),
+        index(ttft or 0),
+        int(ttft is not None),
     ]
     if with_ttft:
         row += [0] * TTFT_CLASSES
         if ttft is not None:
             row[len(FIELDS) + _ttft_class(ttft)] = 1
-    return [int(each) for each in row]
+    return row
 
 
 def added(one: Sequence[int], other: Sequence[int]) -> Counters:

@@ -176,6 +176,12 @@ def aggregate(records: Iterable[Record], levels: Sequence[Level] = LEVELS) -> di
     return found
 
 
+def check_countable(record: Record) -> None:
+    """Raises ValueError or TypeError for a record that would stop the others of its batch."""
+    place_of(record)
+    aggregate([record], levels=())
+
+
 def merged(held: Held, more: Cells) -> bytes:
     cells = unpack(held.content)
     for name, row in more.items():
