@@ -13,6 +13,7 @@ from constructs import Construct
 
 from infra.context import Context
 from infra.functions import Function, retention
+from infra.refusals import REFUSALS, refuse_other_methods
 from infra.routes import ROUTES, Route
 
 _STREAM_TIMEOUT = Duration.minutes(15)
@@ -41,16 +42,6 @@ _ACCESS_LOG = {
     "authorizer_error": "$context.authorizer.error",
 }
 
-# What API Gateway answers by itself: status (None leaves it), type and code in OpenAI's error body.
-_OWN_ANSWERS: tuple[tuple[str, apigateway.ResponseType, str | None, str, str], ...] = (
-    ("NoRoute", apigateway.ResponseType.MISSING_AUTHENTICATION_TOKEN, "404", "invalid_request_error", "not_found"),
-    ("TooLarge", apigateway.ResponseType.REQUEST_TOO_LARGE, None, "invalid_request_error", "request_too_large"),
-    ("Throttled", apigateway.ResponseType.THROTTLED, None, "rate_limit_error", "rate_limit_exceeded"),
-    ("Unauthorized", apigateway.ResponseType.UNAUTHORIZED, None, "authentication_error", "unauthenticated"),
-    ("Other4xx", apigateway.ResponseType.DEFAULT_4_XX, None, "invalid_request_error", "invalid_request"),
-    ("Other5xx", apigateway.ResponseType.DEFAULT_5_XX, None, "server_error", "gateway_error"),
-)
-
 
 def check_paths(routes: Iterable[Route]) -> None:
     """Raises ValueError where API Gateway would: a resource has one path-parameter child, a greedy one has none."""
@@ -77,9 +68,8 @@ def make_api(scope: Construct, chosen: Context) -> apigateway.RestApi:
         cloud_watch_role=True,
         deploy_options=_stage(scope, chosen),
     )
-    for name, kind, status, error_type, code in _OWN_ANSWERS:
-        error = f'{{"error":{{"message":$context.error.messageString,"type":"{error_type}","code":"{code}"}}}}'
-        api.add_gateway_response(name, type=kind, status_code=status, templates={"application/json": error})
+    for refusal in REFUSALS:
+        refusal.add_to(api)
     if chosen.domain:
         _name(api, chosen)
     return api
@@ -135,7 +125,7 @@ def _add(
     guarded = route.access == "admin" and authorizer is not None
     for path in route.paths:
         resource = _resource(api, path)
-        for method in route.methods:
+        for method in methods_of(route):
             resource.add_method(
                 method,
                 integration,
@@ -144,6 +134,8 @@ def _add(
                 if guarded
                 else apigateway.AuthorizationType.NONE,
             )
+        if route.access != "admin":
+            refuse_other_methods(resource, route, path)
         if chosen.cors and route.access == "client":
             resource.add_cors_preflight(
                 allow_origins=list(chosen.cors),
@@ -151,6 +143,11 @@ def _add(
                 allow_headers=list(_CLIENT_HEADERS),
                 max_age=Duration.hours(2),
             )
+
+
+def methods_of(route: Route) -> tuple[str, ...]:
+    """With HEAD where whoever watches a service may send it."""
+    return (*route.methods, "HEAD") if route.access != "admin" and "GET" in route.methods else route.methods
 
 
 def _resource(api: apigateway.RestApi, path: str) -> apigateway.IResource:

@@ -110,6 +110,7 @@ class Context:
     clients: str = _value(_one_of("required", "open"), "required", "whether clients need a key")
     accept_open: bool = _value(_bool, False, "deploy although `auth` or `clients` leaves the gateway open")
     cors: tuple[str, ...] = _value(_list_of(_origin), (), "web origins that may call the client routes from a browser")
+    timeout: int = _value(_whole(1, 880), 880, "seconds that a backend may take for its whole answer")
     log_level: str = _value(_one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "of the functions")
     log_days: int = _value(_whole(1, 3653), 30, "how long logs are kept: one of CloudWatch's steps (1, 3, 5, 7, 14, …)")
     ledger_days: int = _value(_whole(1, 3650), 90, "how long the usage of single requests is kept")

@@ -26,7 +26,8 @@ CodeOf: TypeAlias = Callable[[str], lambda_.Code]
 
 RUNTIME = lambda_.Runtime(f"python{LAMBDA.python}", lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
 _BOOTSTRAP = "/var/task/shared/lambda_runtime/bootstrap"
-_MOST_REQUEST_BYTES = 6 << 20  # Lambda's limit for an event; API Gateway's 10 MB lies above it
+# Lambda's limit for an event is 6 MB, of which a request's head takes some; API Gateway's 10 MB lie above it
+_MOST_REQUEST_BYTES = (6 << 20) - (64 << 10)
 _UPSTREAM_MARGIN_SECONDS = 20  # between the longest wait for an upstream and the end of the function
 
 
@@ -122,7 +123,7 @@ def retention(chosen: Context) -> logs.RetentionDays:
 def _routed(scope: Construct, around: Surroundings, name: str, network: Mapping[str, object] | None) -> Function:
     chosen, rows, streamed = around.chosen, _rows(name), streams(name)
     timeout = max(row.timeout_seconds for row in rows)
-    handler, environment = _start(name, timeout, streamed)
+    handler, environment = _start(name, chosen, timeout, streamed)
     function = make_function(
         scope,
         around,
@@ -147,12 +148,12 @@ def _routed(scope: Construct, around: Surroundings, name: str, network: Mapping[
     return Function(name, function, entry, streamed)
 
 
-def _start(name: str, timeout_seconds: int, streamed: bool) -> tuple[str, dict[str, str]]:
+def _start(name: str, chosen: Context, timeout_seconds: int, streamed: bool) -> tuple[str, dict[str, str]]:
     """The handler, and the variables with which our loop or the managed runtime finds the app."""
     app = f"functions.{name}.app"
     if not streamed:
         return "shared.lambda_runtime.buffered.handler", {"GATEWAY_APP": app}
-    patience = max(1, timeout_seconds - _UPSTREAM_MARGIN_SECONDS)
+    patience = min(chosen.timeout, max(1, timeout_seconds - _UPSTREAM_MARGIN_SECONDS))
     return f"{app}.app", {"AWS_LAMBDA_EXEC_WRAPPER": _BOOTSTRAP, "TIMEOUT": str(patience)}
 
 

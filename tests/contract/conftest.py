@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -12,7 +13,8 @@ from tests.contract.served import Served, closed_port, serve
 from tests.upstreams.openai import answer
 from tests.upstreams.server import Upstream
 
-CLIENT_KEY = "sk-client-7d1f40aa"
+# a gateway that lets nobody in without a key is told one of its own
+CLIENT_KEY = os.environ.get("GATEWAY_KEY", "sk-client-7d1f40aa")
 
 
 @pytest.fixture(scope="session")
@@ -62,5 +64,5 @@ async def async_client(served: Served) -> AsyncIterator[AsyncOpenAI]:
 
 @pytest.fixture(scope="session")
 def http(served: Served) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=served.api, timeout=20) as found:
+    with served.client() as found:
         yield found

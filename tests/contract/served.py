@@ -36,18 +36,41 @@ class Served:
     timeout_seconds: float
     max_body_bytes: int
     folder: Path | None = None  # where its log and its data are, when it runs here
+    functions: bool = False  # GATEWAY_PLATFORM=functions: no process is alone, and none hears of a client's leaving
     token: str = field(default_factory=lambda: secrets.token_hex(3))
     ids: dict[str, int] = field(default_factory=dict)
 
     def model(self, name: str) -> str:
         return f"{name}-{self.token}"
 
+    @property
+    def one_process(self) -> bool:
+        """Whether what one request has taught is known to the next."""
+        return not self.functions
+
+    @property
+    def hears_of_leaving(self) -> bool:
+        return not self.functions
+
+    @property
+    def settling_seconds(self) -> float:
+        """After which a change of the configuration is known everywhere."""
+        return 15.0 if self.functions else 0.0
+
+    def client(self, **options: Any) -> httpx.Client:
+        """Bare HTTP to the client routes, with a key where the gateway wants one (GATEWAY_KEY)."""
+        return _client(self.api, "GATEWAY_KEY", **options)
+
+    def administrator(self) -> httpx.Client:
+        """Bare HTTP to the admin routes, with a token where the gateway wants one (ADMIN_TOKEN)."""
+        return _client(self.admin, "ADMIN_TOKEN")
+
     def log(self) -> str:
         return (self.folder / "log").read_text() if self.folder else ""
 
     def define(self, **addresses: Any) -> None:
         """Post the catalogue to the admin API and wait until the client API lists it."""
-        with httpx.Client(base_url=self.admin, timeout=20) as admin:
+        with self.administrator() as admin:
             for name, fields in ENDPOINTS.items():
                 body = {**fields, "name": self.model(name), "url": fields["url"].format(**addresses)}
                 self.ids[name] = _created(admin.post("/api/admin/endpoints", json=body))
@@ -60,10 +83,16 @@ class Served:
                 _created(admin.post("/api/admin/virtual-models", json=body))
         wanted = {self.model(name) for name, fields in MODELS.items() if fields.get("enabled", True)}
         deadline = time.monotonic() + _START_SECONDS
-        with httpx.Client(base_url=self.api, timeout=20) as client:
+        with self.client() as client:
             while not wanted <= {row["id"] for row in client.get("/v1/models").json()["data"]}:
                 assert time.monotonic() < deadline, "the client API does not list what was posted to the admin API"
                 time.sleep(0.1)
+
+
+def _client(url: str, variable: str, **options: Any) -> httpx.Client:
+    token = os.environ.get(variable)
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(base_url=url, headers=headers, **{"timeout": 20, **options})
 
 
 def _created(response: httpx.Response) -> int:
@@ -80,6 +109,7 @@ def serve(folder: Path, **settings: str) -> Iterator[Served]:
             os.environ["ADMIN_URL"].rstrip("/"),
             float(os.environ.get("GATEWAY_TIMEOUT", TIMEOUT_SECONDS)),
             int(os.environ.get("GATEWAY_MAX_BODY_BYTES", MAX_BODY_BYTES)),
+            functions=os.environ.get("GATEWAY_PLATFORM") == "functions",
         )
         return
     log = folder / "log"

@@ -147,7 +147,8 @@ def test_a_backend_that_refuses_stream_options_is_asked_without(
         chunks = chunks_of(http.post(CHAT, json=body).content)
         check_chunks(chunks, served.model("usage-refused"), usage=True)
         assert chunks[-1]["usage"]["completion_tokens"] > 0
-    assert ["stream_options" in body for body in upstream.bodies] == [True, False, False]
+    if served.one_process:
+        assert ["stream_options" in body for body in upstream.bodies] == [True, False, False]
 
 
 TOOL_STREAMS = (

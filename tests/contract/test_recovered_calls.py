@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import random
 from typing import Any
 
@@ -108,7 +109,7 @@ def test_calls_arrive_while_the_text_is_still_coming(client: OpenAI, served: Ser
     assert [json.loads(each) for each in arguments] == [{"city": "Paris"}, {"city": "Rome"}]
 
 
-def test_an_administrators_pattern_works_for_the_next_request(
+def test_an_administrators_pattern_works_as_soon_as_it_is_known(
     client: OpenAI, served: Served, upstream: Upstream
 ) -> None:
     pattern = {
@@ -127,14 +128,17 @@ def test_an_administrators_pattern_works_for_the_next_request(
         },
     }
     raw = "Listing. [EXECUTE:bash:ls -la]"
-    upstream.on(actual("chat"), whole(raw), whole(raw), whole(raw))
+    upstream.on(actual("chat"), *[whole(raw)] * 2_000)
     asked: Any = {"model": served.model("chat"), "messages": HELLO, "tools": [tool]}
     before = client.chat.completions.create(**asked).choices[0]
     assert before.message.content == raw
-    with httpx.Client(base_url=served.admin, timeout=20) as admin:
+    with served.administrator() as admin:
         made = admin.post("/api/admin/tool-patterns", json=pattern)
         assert made.status_code == 201, made.text
         after = client.chat.completions.create(**asked).choices[0]
+        until = time.monotonic() + served.settling_seconds
+        while after.message.content == raw and time.monotonic() < until:
+            after = client.chat.completions.create(**asked).choices[0]
         assert after.message.content == "Listing. "
         assert [(call.function.name, call.function.arguments) for call in after.message.tool_calls or ()] == [
             ("bash", '{"command":"ls -la"}')

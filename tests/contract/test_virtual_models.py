@@ -189,7 +189,7 @@ def test_embeddings_fall_back_too(http: httpx.Client, served: Served, upstream: 
 
 
 def test_headers_stay_ascii_whatever_the_names_are(http: httpx.Client, served: Served, upstream: Upstream) -> None:
-    with httpx.Client(base_url=served.admin, timeout=20) as admin:
+    with served.administrator() as admin:
         body = {
             "name": served.model("schönes modell/🗼"),
             "targets": [{"endpoint_id": served.ids["main"], "actual_model": "größe\u2028x"}],

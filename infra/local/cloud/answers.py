@@ -49,7 +49,10 @@ def own_answer(error: GatewayError, templates: Mapping[str, Mapping[str, Any]]) 
     text = found.get("ResponseTemplates", {}).get("application/json", '{"message":$context.error.messageString}')
     body = text.replace("$context.error.messageString", dumps(error.message).decode()).encode()
     status = int(found.get("StatusCode") or error.status)
-    return Head(status, [(b"content-type", b"application/json"), (b"x-amzn-errortype", error.kind.encode())]), body
+    headers = [(b"content-type", b"application/json"), (b"x-amzn-errortype", error.kind.encode())]
+    for name, value in found.get("ResponseParameters", {}).items():
+        headers.append((name.removeprefix("gatewayresponse.header.").encode(), value.strip("'").encode()))
+    return Head(status, headers), body
 
 
 def buffered_answer(payload: bytes) -> tuple[Head, bytes]:

@@ -45,7 +45,7 @@ Authorize = Callable[[str], bool]
 
 
 class ApiGateway:
-    """An ASGI app. `invoke` calls a function by its logical id, `authorize` judges the bearer token of a guarded method.
+    """An ASGI app. `invoke` calls a function by its logical id, `authorize` judges the token of a guarded method.
 
     A client that leaves is not noticed by the function: its answer is taken to the end, and thrown away.
     """
@@ -196,13 +196,14 @@ def _without_stage(path: str, stage: str) -> str | None:
 
 
 def _mocked(method: Method) -> tuple[Head, bytes]:
-    """A preflight: the headers that the integration's first answer has as constants."""
+    """The integration's first answer, whose headers and body are constants."""
     found = method.integration["IntegrationResponses"][0]
     headers = [
         (name.removeprefix("method.response.header.").lower().encode(), value.strip("'").encode())
         for name, value in found.get("ResponseParameters", {}).items()
     ]
-    return Head(int(found["StatusCode"]), headers), b""
+    body = found.get("ResponseTemplates", {}).get("application/json", "")
+    return Head(int(found["StatusCode"]), headers), body.encode()
 
 
 class _Tree:
