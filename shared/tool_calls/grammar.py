@@ -49,7 +49,7 @@ class Grammar:
         strong = tuple(opener for row in formats if row.strong for opener in row.openers)
         self.structure = tuple(dict.fromkeys((*self.trailers, *strong)))
         self.inside = (*self.structure, *PARAMETER_TAGS)
-        self.heads = frozenset(each[:HEAD] for each in (*PARAMETER_TAGS, *PARAMETER_CLOSERS, *self.closers))
+        self.heads = heads((*PARAMETER_TAGS, *PARAMETER_CLOSERS, *self.closers))
         self.opens_with_name = tuple(row for row in formats if row.opens_with_name)
 
     def opening(self, names: frozenset[str], triggers: frozenset[str] = frozenset()) -> Opening:
@@ -64,6 +64,17 @@ class Grammar:
                 for opener in tag_openers(name) if row.opens_with_name == "tag" else (name,):
                     found[opener] = (*found.get(opener, ()), row)
         return found
+
+
+def heads(literals: Iterable[str]) -> frozenset[str]:
+    """What they begin with, up to HEAD characters."""
+    return frozenset(each[:length] for each in literals for length in range(1, HEAD + 1))
+
+
+@lru_cache(maxsize=512)
+def beginnings(literals: tuple[str, ...]) -> frozenset[str]:
+    """All they begin with, themselves included."""
+    return frozenset(each[:length] for each in literals for length in range(1, len(each) + 1))
 
 
 def _other_names(names: frozenset[str]) -> list[str]:

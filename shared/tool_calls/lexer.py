@@ -106,7 +106,7 @@ def string(
         if position == len(text):
             if source.ended:
                 return False
-            yield from source.wait(known, live=live)
+            yield from source.wait(known, str if live else None)
             continue
         character = text[position]
         if character == "\\":

@@ -152,8 +152,10 @@ class Machine:
 
     def feed(self, text: str) -> list[Event]:
         """More of the answer; what can be said of it now."""
-        if self.passes(text):
-            return [TextDelta(text, self._choice)]
+        return [TextDelta(text, self._choice)] if self.passes(text) else self.read(text)
+
+    def read(self, text: str) -> list[Event]:
+        """The same, for text that does not pass."""
         source = self._source
         if source.plain is not None and source.plain(text) is not None:
             return self._keep_on(text)
@@ -172,7 +174,7 @@ class Machine:
         source, outlet = self._source, self._outlet
         if outlet.open and source.live:
             source.before += len(text)
-            return outlet.relay(text)
+            return outlet.relay(source.live(text))
         source.keep(text)
         return []
 

@@ -56,23 +56,24 @@ class RecoverToolCalls:
 
     def feed(self, batch: Batch) -> Batch:
         choices = self._choices
+        out: Batch | None = None  # none while the batch is as it was
         for index, frame in enumerate(batch):
             events = frame.events
-            if len(events) == 1 and type(event := events[0]) is TextDelta:
-                choice = choices.get(event.choice)
-                if choice is not None and choice.passes(event.text):
+            if len(events) == 1 and type(event := events[0]) is TextDelta and event.choice in choices:
+                choice = choices[event.choice]
+                if choice.passes(event.text):
+                    if out is not None:
+                        out.append(frame)
                     continue
-            return self._changed(batch, index)
-        return batch
-
-    def _changed(self, batch: Batch, start: int) -> Batch:
-        """The batch, of which the frames before `start` have passed."""
-        out = batch[:start]
-        for frame in batch[start:]:
-            changed = self._frame(frame)
+                said = choice.text(event)
+                changed = frame if len(said) == 1 and said[0] is event else Frame(tuple(said))
+            else:
+                changed = self._frame(frame)
+            if out is None:
+                out = batch[:index]
             if changed.events or changed.native:
                 out.append(changed)
-        return out
+        return batch if out is None else out
 
     def finish(self) -> Batch:
         """An answer that ended without saying so: what was held back."""
@@ -116,7 +117,7 @@ class _Choice:
     def take(self, event: TextDelta | ReasoningDelta | ToolCallStarted | ToolCallDelta | Finished) -> list[Event]:
         match event:
             case TextDelta():
-                return self._text(event)
+                return self.text(event)
             case ReasoningDelta():
                 return self._reasoning(event)
             case Finished():
@@ -132,27 +133,23 @@ class _Choice:
     def finish(self) -> list[Event]:
         return [] if self._over else self._settle()
 
-    def _text(self, event: TextDelta) -> list[Event]:
-        thoughts = self._close_thoughts()
+    def text(self, event: TextDelta) -> list[Event]:
+        """The event itself, if the same is said."""
+        thoughts = self._close_thoughts() if self._thoughts else []
         if self._native:
             return [*thoughts, event]
-        machine = self._machine
-        if machine.passes(event.text):
-            return [*thoughts, event]
-        idle = machine.idle
-        said = machine.feed(event.text)
-        if idle and len(said) == 1 and type(said[0]) is TextDelta and said[0].text == event.text:
-            return [*thoughts, event]
-        return thoughts + said
+        said = self._machine.read(event.text)
+        if len(said) == 1 and type(said[0]) is TextDelta and said[0].text == event.text:
+            said = [event]
+        return thoughts + said if thoughts else said
 
     def _reasoning(self, event: ReasoningDelta) -> list[Event]:
         if event.signature or event.redacted or not event.text or self._native:
             return [*self._close_thoughts(), event]
         if self._thoughts is None:
             self._thoughts, self.passes = self._new_thoughts(), _waits
-        idle = self._thoughts.idle
         said = _as_reasoning(self._thoughts.feed(event.text))
-        if idle and len(said) == 1 and type(said[0]) is ReasoningDelta and said[0].text == event.text:
+        if len(said) == 1 and type(said[0]) is ReasoningDelta and said[0].text == event.text:
             return [event]
         return said
 

@@ -15,13 +15,16 @@ T = TypeVar("T")
 Reading: TypeAlias = Generator[None, None, T]
 """A reader at work: yields for more text, returns a T."""
 
+Live: TypeAlias = Callable[[str], str] | None
+"""Makes JSON of text in a value that the client gets as it is read; None when it does not."""
+
 LOOKAHEAD = 256  # the most white space or name that a decision looks beyond; bounds what a cut can make us re-read
 SPACE = " \t\r\n"
 
 
 class Source:
-    """`plain` tells text that the reader, which has read all there is, has nothing to look for in: it is kept until the
-    reader must be asked, or if `live` is part of a text value as it stands."""
+    """`plain` tells text in which the reader, which has read all there is, has nothing to look for: it is kept until
+    the reader must be asked, or with `live` goes out as part of a text value."""
 
     __slots__ = ("_held", "_holding", "_kept", "_mark", "before", "ended", "live", "plain", "position", "text")
 
@@ -31,7 +34,7 @@ class Source:
         self.position = 0
         self.ended = False
         self.plain: Callable[[str], re.Match[str] | None] | None = None
-        self.live = False
+        self.live: Live = None
         self._kept: list[str] = []
         self._held: list[str] = []
         self._holding = False
@@ -53,7 +56,7 @@ class Source:
         self.text = self.text[position:] + more if position < len(self.text) else more
         self.position = self._mark = 0
 
-    def wait(self, plain: Callable[[str], re.Match[str] | None] | None, *, live: bool = False) -> Reading[None]:
+    def wait(self, plain: Callable[[str], re.Match[str] | None] | None, live: Live = None) -> Reading[None]:
         """Yield with all text read; more of it that is `plain` need not be shown."""
         self.plain, self.live = plain, live
         yield

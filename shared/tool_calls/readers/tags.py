@@ -11,11 +11,11 @@ from typing import Any
 from shared.tool_calls.arguments import Arguments
 from shared.tool_calls.candidate import Candidate, Cut, Draft, NoCall
 from shared.tool_calls.formats import MINIMAX
-from shared.tool_calls.grammar import HEAD, PARAMETER_CLOSERS, PARAMETER_TAGS
+from shared.tool_calls.grammar import HEAD, PARAMETER_CLOSERS, PARAMETER_TAGS, beginnings, heads
 from shared.tool_calls.readers.json_calls import MAX_WHOLE
 from shared.tool_calls.readers.json_calls import arguments as json_arguments
 from shared.tool_calls.schema import MAX_DEPTH, MAX_NAME, Declared
-from shared.tool_calls.source import LOOKAHEAD, SPACE, Reading, Source
+from shared.tool_calls.source import LOOKAHEAD, SPACE, Live, Reading, Source
 from shared.wire import dumps
 
 _ATTRIBUTE = re.compile(r"""([\w.-]{1,64})\s{0,8}=\s{0,8}(?:"([^"]*)"|'([^']*)')""")
@@ -26,6 +26,7 @@ _MINIMAX_TAG = re.compile(rf"\s*{re.escape(MINIMAX)}<([\w.-]{{1,64}})>")
 _PARAMETER = re.compile(r"""["']?([\w.:-]{1,64})["']?\s*[>\s<]""")
 DATA = -1
 _FIRST = re.compile(r"[<\]]")
+_DATA = re.compile(r"[^<\]]*[^<\]\r\n]").fullmatch  # text that ends neither the value nor with its framing newline
 CDATA = ("<![CDATA[", "]]>")
 
 
@@ -239,9 +240,9 @@ def _value(
         if not streams:
             parts.append(piece)
         elif fresh:
-            writing.more_text(dumps(piece).decode()[1:-1])
+            writing.more_text(_inside_quotes(piece))
 
-    yield from _raw(candidate, writing, closers, emit)
+    yield from _raw(candidate, writing, closers, emit, _inside_quotes if fresh else None)
     if not streams:
         text = "".join(parts)
         if is_text:
@@ -252,6 +253,10 @@ def _value(
             writing.unquoted(written, text)
     elif fresh:
         writing.close_text()
+
+
+def _inside_quotes(text: str) -> str:
+    return dumps(text).decode()[1:-1]
 
 
 def _cdata(candidate: Candidate, writing: Arguments, written: str) -> Reading[None]:
@@ -274,11 +279,14 @@ def _cdata(candidate: Candidate, writing: Arguments, written: str) -> Reading[No
 
 
 def _raw(
-    candidate: Candidate, writing: Arguments, closers: tuple[str, ...], emit: Callable[[str], None]
+    candidate: Candidate, writing: Arguments, closers: tuple[str, ...], emit: Callable[[str], None], live: Live
 ) -> Reading[None]:
-    """Read a raw value and its closing tag; the framing newline before the tag is not part of it."""
+    """Read a raw value and its closing tag; the framing newline before the tag is not part of it.
+
+    `live`: what is emitted goes to the client at once, as it puts it.
+    """
     source = candidate.source
-    heads = candidate.grammar.heads.union(each[:HEAD] for each in (*closers, *candidate.structure))
+    known = candidate.grammar.heads | heads((*closers, *candidate.structure))
     newline = ""
     while True:
         text, position = source.text, source.position
@@ -298,11 +306,13 @@ def _raw(
         if not found:
             if source.ended:
                 raise Cut
-            yield
+            yield from source.wait(None if newline else _DATA, live)
             continue
         head = text[end : end + HEAD]
-        known = len(head) < HEAD or head in heads
-        verdict = _ends(candidate, writing, closers, on_new_line=bool(newline)) if known else DATA
+        verdict: int | None = DATA
+        if head in known:
+            undecided = len(head) < HEAD and not source.ended
+            verdict = None if undecided else _ends(candidate, writing, closers, on_new_line=bool(newline))
         if verdict is None:
             yield
         elif verdict == DATA:
@@ -339,13 +349,8 @@ def _ends(candidate: Candidate, writing: Arguments, closers: tuple[str, ...], *,
         if rest.startswith(literal):
             verdict = _follows(text, start + len(literal), grammar.structure, ended=ended)
             return None if verdict is None else 0 if verdict else DATA
-    if not ended and any(
-        literal.startswith(rest)
-        for group in (closers, PARAMETER_TAGS, grammar.closers, candidate.structure)
-        for literal in group
-    ):
-        return None
-    return DATA
+    begun = any(rest in beginnings(group) for group in (closers, PARAMETER_TAGS, grammar.closers, candidate.structure))
+    return None if begun and not ended else DATA
 
 
 def _follows(text: str, index: int, literals: tuple[str, ...], *, ended: bool) -> bool | None:
@@ -361,10 +366,7 @@ def _follows(text: str, index: int, literals: tuple[str, ...], *, ended: bool) -
         return False
     if text.startswith(literals, index):
         return True
-    rest = text[index:]
-    if not ended and any(literal.startswith(rest) for literal in literals):
-        return None
-    return False
+    return None if not ended and text[index : index + LOOKAHEAD] in beginnings(literals) else False
 
 
 def nested(text: str, depth: int = 0) -> Any:
