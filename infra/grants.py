@@ -31,15 +31,22 @@ CHANGE_CONFIG = TableGrant(
     "config", ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"), ("config", "name", "counter", "health")
 )
 
+READ_PRICES = TableGrant("config", ("Query",), ("prices",))
+NOTE_PRICES = TableGrant("config", ("PutItem",), ("prices",))
+
 # UpdateItem: when a key was last used
 CHECK_KEY = TableGrant("api_keys", ("GetItem", "UpdateItem"))
 CHANGE_KEYS = TableGrant("api_keys", ("Scan", "GetItem", "PutItem", "UpdateItem", "DeleteItem"))
+
+# what a limited key has used: counted by client functions, shown to administrators
+COUNT_USE = TableGrant("limits", ("GetItem", "UpdateItem"))
+READ_USE = TableGrant("limits", ("GetItem",))
 
 READ_ROLLUPS = TableGrant("rollups", ("Query",))
 COUNT = TableGrant("rollups", ("BatchGetItem", "PutItem"))
 NAME_KEYS = TableGrant("api_keys", ("BatchGetItem",))
 
-ANSWER = Grant((READ_CATALOG, NOTE_HEALTH, WRITE_LEDGER, CHECK_KEY), ("decrypt",))
+ANSWER = Grant((READ_CATALOG, NOTE_HEALTH, WRITE_LEDGER, CHECK_KEY, COUNT_USE), ("decrypt",))
 
 GRANTS: Mapping[str, Grant] = {
     "chat_completions": ANSWER,
@@ -49,8 +56,8 @@ GRANTS: Mapping[str, Grant] = {
     "health": Grant((READ_CATALOG, READ_HEALTH)),
     "admin_endpoints": Grant((READ_CATALOG, CHANGE_CONFIG), ("encrypt",)),
     "admin_endpoint_probe": Grant((READ_CATALOG, NOTE_HEALTH), ("decrypt",)),
-    "admin_virtual_models": Grant((READ_CATALOG, CHANGE_CONFIG)),
-    "admin_api_keys": Grant((CHANGE_KEYS,)),
+    "admin_virtual_models": Grant((READ_CATALOG, CHANGE_CONFIG, READ_PRICES, NOTE_PRICES)),
+    "admin_api_keys": Grant((CHANGE_KEYS, READ_USE)),
     "admin_tool_patterns": Grant((READ_CATALOG, CHANGE_CONFIG)),
     "admin_activity": Grant((READ_LEDGER,)),
     "admin_usage": Grant((READ_ROLLUPS, NAME_KEYS)),

@@ -64,6 +64,8 @@ ROUTES: tuple[Route, ...] = (
         ("GET", "DELETE"), "/api/admin/virtual-models/{id}/delete", "admin_virtual_models", "admin",
         aliases=("/virtual-models/{id}/delete",),
     ),
+    Route(("GET",), "/api/admin/virtual-models/{id}/prices", "admin_virtual_models", "admin"),
+    Route(("GET",), "/api/admin/price-proposals", "admin_virtual_models", "admin"),
     Route(
         ("GET", "POST"), "/api/admin/api-keys", "admin_api_keys", "admin", aliases=("/api/admin/inbound-api-keys",)
     ),

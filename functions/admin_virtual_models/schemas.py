@@ -15,6 +15,7 @@ from shared.gateway.catalog import TargetSpec, VirtualModel
 from shared.gateway.pricing import PRICE_PLACES, PriceList, prices_of
 from shared.providers.base import Endpoint
 from shared.store.config_records import VirtualModelRecord
+from shared.store.price_history import PricesSince
 from shared.web.admin_errors import FieldError, InvalidFields
 from shared.web.admin_fields import Blank, Flag, Form, Name, Price, Version
 from shared.wire import loads
@@ -134,6 +135,26 @@ class EffectivePrices(BaseModel):
     cache_write_5m: EffectivePrice
     cache_write_1h: EffectivePrice
     output: EffectivePrice
+
+
+class PriceRow(BaseModel):
+    """What was written, and what it meant, from `since` on (seconds since 1970) until the next row; the ledger's
+    records name the `version`, which is null where there were no prices."""
+
+    since: int
+    version: str | None
+    cost_per_1m_tokens_in: float | None
+    cost_per_1m_tokens_out: float | None
+    cost_per_1m_tokens_in_cached: float | None
+    cost_per_1m_tokens_out_cached: float | None
+    cost_per_1m_tokens_cache_write_5m: float | None
+    cost_per_1m_tokens_cache_write_1h: float | None
+    effective_prices: EffectivePrices | None
+
+
+class PriceHistory(BaseModel):
+    items: list[PriceRow]
+    count: int
 
 
 class VirtualModelRow(BaseModel):
@@ -284,6 +305,16 @@ def virtual_model_row(record: VirtualModelRecord, endpoint: Endpoint | None) -> 
         "created_at": record.created_at,
         "updated_at": record.updated_at,
     }
+
+
+def price_row(known: PricesSince) -> PriceRow:
+    prices = {name: None if price is None else float(price) for name, price in zip(_PRICES, known.written, strict=True)}
+    return PriceRow(
+        since=known.since,
+        version=known.version or None,
+        effective_prices=effective_prices(known.written),
+        **prices,
+    )
 
 
 def effective_prices(written: PriceList) -> EffectivePrices | None:

@@ -7,11 +7,14 @@ from typing import Any, Literal
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from functions.admin_virtual_models.price_proposals import propose_prices
 from functions.admin_virtual_models.schemas import (
     NewVirtualModel,
+    PriceHistory,
     SavedVirtualModel,
     VirtualModelChange,
     VirtualModelRow,
+    price_row,
     virtual_model_row,
 )
 from shared.errors import MethodNotAllowed
@@ -28,6 +31,8 @@ from shared.web.edits import edit
 
 ALL = ("/api/admin/virtual-models", "/virtual-models", "/api/virtual-models")
 ONE = ("/api/admin/virtual-models/{id}", "/virtual-models/{id}")
+PRICES = ("/api/admin/virtual-models/{id}/prices",)
+PROPOSALS = ("/api/admin/price-proposals",)
 DELETE = ("/api/admin/virtual-models/{id}/delete", "/virtual-models/{id}/delete")
 
 
@@ -40,6 +45,8 @@ def admin_virtual_models_app(store: ConfigStore, sealer: Sealer, access: Access)
     virtual_models = _VirtualModels(store, sealer)
     serve(app, "GET", DELETE, virtual_models.refuse_get, response_model=None)
     serve(app, "DELETE", DELETE, virtual_models.delete)
+    serve(app, "GET", PRICES, virtual_models.prices)
+    serve(app, "GET", PROPOSALS, propose_prices)
     serve(app, "GET", ALL, virtual_models.all)
     serve(app, "POST", ALL, virtual_models.create, status_code=201)
     serve(app, "GET", ONE, virtual_models.one)
@@ -83,6 +90,11 @@ class _VirtualModels:
         except Conflict as conflict:
             raise AdminRefusal(409, conflict.message, {"current": self._row(conflict.current)}) from conflict
         return SavedVirtualModel(**self._row(record))
+
+    def prices(self, id: RecordId) -> PriceHistory:
+        """What it cost since when, the newest first; of a deleted one, too."""
+        items = [price_row(each) for each in reversed(self._store.list_prices(id))]
+        return PriceHistory(items=items, count=len(items))
 
     def delete(self, id: RecordId) -> Deleted:
         self._store.delete_virtual_model(id)

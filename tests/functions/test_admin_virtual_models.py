@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
+import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -16,7 +18,7 @@ from functions.admin_virtual_models.schemas import MASK
 from functions.admin_virtual_models.virtual_models import admin_virtual_models_app
 from shared.gateway.catalog import TargetSpec
 from shared.settings import Settings
-from shared.store.config_records import EndpointRecord
+from shared.store.config_records import EndpointRecord, read_virtual_model
 from shared.store.config_store import ConfigStore
 from shared.store.seal import KeyFileSealer, RevealedKeys
 from shared.web.admin_access import OpenAccess
@@ -355,3 +357,88 @@ async def test_an_unknown_id_is_a_404(admin: httpx.AsyncClient, wrong_id: str) -
         await admin.delete(f"/virtual-models/{wrong_id}"),
     ):
         assert (answer.status_code, list(answer.json())) == (404, ["error"])
+
+
+async def test_says_which_price_holds_and_why(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    field = "cost_per_1m_tokens_"
+    row = await created(
+        admin, a_model(endpoint, **{f"{field}in": 3, f"{field}out": 15, f"{field}cache_write_5m": 3.75})
+    )
+    version = row["effective_prices"].pop("version")
+    assert row["effective_prices"] == {
+        "input": {"price": 3.0, "field": f"{field}in"},
+        "cache_read": {"price": 3.0, "field": f"{field}in"},
+        "cache_write_5m": {"price": 3.75, "field": f"{field}cache_write_5m"},
+        "cache_write_1h": {"price": 3.0, "field": f"{field}in"},
+        "output": {"price": 15.0, "field": f"{field}out"},
+    }
+    only_out = await created(admin, a_model(endpoint, name="out", **{f"{field}out": 1}))
+    assert only_out["effective_prices"]["input"] == {"price": 0.0, "field": None}
+    assert only_out["effective_prices"]["version"] != version
+    unchanged = (await admin.put(f"/virtual-models/{row['id']}", json={**row, "temperature": 1})).json()
+    assert unchanged["effective_prices"]["version"] == version
+
+
+async def test_history_keeps_every_price(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    row = await created(admin, a_model(endpoint, cost_per_1m_tokens_in=2))
+    one, versions = f"/api/admin/virtual-models/{row['id']}", [row["effective_prices"]["version"]]
+    for change in ({"cost_per_1m_tokens_in": 3}, {"temperature": 1}, {"cost_per_1m_tokens_in": None}):
+        changed = (await admin.put(one, json=change)).json()
+        versions.append((changed["effective_prices"] or {}).get("version"))
+    assert (await admin.delete(one)).status_code == 200
+    history = (await admin.get(f"{one}/prices")).json()
+    found = [(each["version"], each["cost_per_1m_tokens_in"]) for each in history["items"]]
+    assert found == [(None, None), (versions[1], 3.0), (versions[0], 2.0)]
+    assert versions[1] == versions[2]
+    assert history["count"] == 3
+    assert all(abs(each["since"] - time.time()) < 60 for each in history["items"])
+
+
+async def test_a_model_without_prices_has_no_history(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    row = await created(admin, a_model(endpoint))
+    assert (await admin.get(f"/api/admin/virtual-models/{row['id']}/prices")).json() == {"items": [], "count": 0}
+
+
+def test_a_price_of_an_older_version_does_not_take_the_catalog_with_it() -> None:
+    document = json.dumps({"id": 1, "name": "old", "targets": [], "cost_per_1m_tokens_in": "0.1234567"})
+    read = read_virtual_model(document, version=1, created_at=0, updated_at=0)
+    assert read.value.cost_per_1m_tokens_in == Decimal("0.123457")
+    dear = read_virtual_model(document.replace("0.1234567", "99999"), version=1, created_at=0, updated_at=0)
+    assert dear.value.cost_per_1m_tokens_in == 10_000
+
+
+@pytest.mark.parametrize(
+    ("asked", "models"),
+    [
+        ("claude-opus-4-5-20251101", ["claude-opus-4-5"]),
+        ("anthropic/claude-haiku-4-5", ["claude-haiku-4-5"]),
+        ("gpt-4o-2024-08-06", ["gpt-4o"]),
+        ("GPT-5", ["gpt-5"]),
+        ("gpt-4o-audio-preview", []),
+        ("nobody", []),
+    ],
+)
+async def test_proposes_prices_of_known_models(admin: httpx.AsyncClient, asked: str, models: list[str]) -> None:
+    found = (await admin.get("/api/admin/price-proposals", params={"model": asked})).json()
+    assert [each["model"] for each in found["items"]] == models
+    for each in found["items"]:
+        assert each["source"].startswith("https://")
+        assert datetime.date.fromisoformat(each["as_of"])
+
+
+async def test_a_proposal_overrides_nothing(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    row = await created(admin, a_model(endpoint, actual_model="gpt-4o", cost_per_1m_tokens_out=0))
+    unpriced = await created(admin, a_model(endpoint, name="unpriced", actual_model="gpt-4o"))
+    await admin.get("/api/admin/price-proposals", params={"model": "gpt-4o"})
+    assert (await admin.get(f"/virtual-models/{row['id']}")).json() == row
+    assert (await admin.get(f"/virtual-models/{unpriced['id']}")).json()["effective_prices"] is None
+
+
+async def test_every_proposed_price_can_be_taken_over(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    proposals = (await admin.get("/api/admin/price-proposals")).json()["items"]
+    assert len(proposals) > 30
+    assert len({each["model"] for each in proposals}) == len(proposals)
+    for proposal in proposals[::7]:
+        prices = {name: price for name, price in proposal.items() if name in PRICES}
+        row = await created(admin, a_model(endpoint, name=proposal["model"], **prices))
+        assert {name: row[name] for name in prices} == prices
