@@ -28,7 +28,7 @@ from shared.gateway.catalog import TargetSpec, VirtualModel
 from shared.store.config_records import EndpointRecord
 from shared.store.config_store import ConfigStore
 from shared.store.tables import Tables
-from tests.benchmarks import imports
+from tests.benchmarks import imports, tool_calls
 from tests.benchmarks.load import WORDS, Answered, many_at_once, one_by_one
 from tests.benchmarks.processes import LOAD_CORE, SERVER_CORE, Server, pin
 
@@ -113,6 +113,7 @@ class Bench:
             *await self._memory(rss),
             *self._imports(),
             *rows,
+            *self._recovery(),
         ]
 
     async def _latency(self) -> list[Row]:
@@ -229,6 +230,13 @@ class Bench:
                 best, cpu_ms = answer.last, (gateway.cpu_seconds() - cpu) * 1_000
             gateway.stop()
         return Row("first request of a fresh process (ms; ms CPU)", "", f"{best * 1e3:.0f}; {cpu_ms:.0f}")
+
+    def _recovery(self) -> list[Row]:
+        """Tool calls recovered from text, in this process; the ratio is to a tenth of the text, so 10 is linear."""
+        return [
+            Row(f"{cost.what} (s CPU; ratio to 0.1 MB)", "", f"{cost.seconds:.3f}", f"{cost.growth:.1f}", cost.budget)
+            for cost in tool_calls.rows(self._extent.repeats)
+        ]
 
 
 async def _first(port: int) -> list[Answered]:

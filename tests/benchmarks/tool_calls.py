@@ -1,6 +1,6 @@
 """What recovery costs: CPU seconds for one megabyte in small deltas, beside the same text ten times shorter.
 
-.venv/bin/python -m tests.benchmarks.tool_calls
+`make bench` prints `rows` in its table; `.venv/bin/python -m tests.benchmarks.tool_calls` all texts.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import gc
 import json
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from shared.chat.events import Finished, Frame, TextDelta
 from shared.reasoning.show import ShowReasoning
@@ -93,6 +94,29 @@ def steps(text: str, size: int) -> float:
         return time.process_time() - start
     finally:
         gc.unfreeze()
+
+
+class Cost(NamedTuple):
+    """CPU seconds for a megabyte, and how much more that is than for a tenth of it."""
+
+    what: str
+    seconds: float
+    growth: float
+    budget: str
+
+
+def rows(repeats: int) -> list[Cost]:
+    """The best of `repeats`: the state machine alone and the three steps of the data path, which include it."""
+    texts = (("prose", "prose", "0.5"), ("JSON argument", "1 MB JSON argument", "1.5"))
+    found = []
+    for named, key, budget in texts:
+        for of, cost, limit in (("the state machine", machine, budget), ("the three steps", steps, "")):
+            small, large = TEXTS[key](MEGABYTE // 10), TEXTS[key](MEGABYTE)
+            tenth, whole = (min(cost(text, 4) for _ in range(repeats)) for text in (small, large))
+            found.append(Cost(f"1 MB of {named} in 4-character deltas through {of}", whole, whole / tenth, limit))
+    whole = min(steps(TEXTS["prose"](MEGABYTE), MEGABYTE) for _ in range(repeats))
+    tenth = min(steps(TEXTS["prose"](MEGABYTE // 10), MEGABYTE) for _ in range(repeats))
+    return [*found, Cost("1 MB of prose whole through the three steps", whole, whole / tenth, "")]
 
 
 def main() -> None:
