@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run key test check lint types contracts fast-tests infra-test synth diff deploy destroy bundles setup setup-dev lock bench parsers backends clean
+.PHONY: run key test check lint types contracts fast-tests infra-test cloud cloud-test synth diff deploy destroy bundles setup setup-dev lock bench parsers backends clean
 
 run: setup            ## set up and serve: API on 8002, admin on 5001
 	@$(BIN)/python -m infra.local
@@ -14,7 +14,7 @@ run: setup            ## set up and serve: API on 8002, admin on 5001
 key: setup            ## make a client key and print it, this once
 	@$(BIN)/python -m infra.client_key create --label "$(LABEL)" $(if $(URL),--url "$(URL)") $(if $(TABLE_PREFIX),--table-prefix "$(TABLE_PREFIX)")
 
-test: check infra-test   ## set up and pass everything
+test: check infra-test cloud-test   ## set up and pass everything
 
 check: lint types contracts fast-tests   ## the inner loop
 
@@ -47,8 +47,18 @@ CONTEXT_WORDS = $(foreach value,$(CONTEXT),-c $(value))
 synth: $(VENV)/.infra node_modules/.pinned   ## the template, into cdk.out
 	@$(CDK) synth --quiet $(CONTEXT_WORDS)
 
-diff deploy destroy: $(VENV)/.infra node_modules/.pinned   ## against the account of your AWS credentials
+diff destroy: $(VENV)/.infra node_modules/.pinned   ## against the account of your AWS credentials
 	@$(CDK) $@ $(CONTEXT_WORDS) $(CDK_OPTIONS)
+
+deploy: $(VENV)/.infra node_modules/.pinned   ## into that account, and then the default tool patterns
+	@$(CDK) deploy --outputs-file cdk.out/outputs.json $(CONTEXT_WORDS) $(CDK_OPTIONS)
+	@$(BIN)/python -m infra.after_deploy cdk.out/outputs.json
+
+cloud: $(VENV)/.infra   ## the deployment on this machine: the template on moto, every bundle in a process of its own
+	@$(BIN)/python -m infra.local.cloud $(CONTEXT)
+
+cloud-test: $(VENV)/.infra   ## the black-box suite and what only the cloud has, against that
+	$(BIN)/python -m pytest -n 0 -m cloud tests/cloud
 
 bundles: $(VENV)/.infra   ## build every function's bundle for Lambda and print its size
 	@$(BIN)/python -m infra.bundling

@@ -26,10 +26,13 @@ class Seeds(Edits):
         The original's tool patterns likewise. A marker in the same transaction remembers each, so that an
         administrator's edit or deletion stays; tables that are older than a seed get it once, too.
         """
-        planted = self._planted()
-        if "tool_patterns" not in planted:
+        self.plant_tool_patterns()
+        return "demo" not in self._planted() and self._plant_demo()
+
+    def plant_tool_patterns(self) -> None:
+        """The patterns alone: a deployment in the cloud has no use for a demo."""
+        if "tool_patterns" not in self._planted():
             self._plant_tool_patterns()
-        return "demo" not in planted and self._plant_demo()
 
     def _planted(self) -> set[str]:
         with reaching("the seeds"):

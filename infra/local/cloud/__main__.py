@@ -33,6 +33,7 @@ LOGS={logs}
 
 async def _serve(assembly: Path, folder: Path, port: int) -> None:
     async with emulated_cloud(assembly, folder, port=port) as cloud:
+        await asyncio.to_thread(cloud.plant)
         key = await asyncio.to_thread(cloud.client_key, "first")
         token = cloud.issuer.token("administrator@example.org")
         print(READY.format(url=cloud.url, key=key, token=token, aws=cloud.aws.endpoint, logs=cloud.logs), flush=True)  # noqa: T201

@@ -29,7 +29,7 @@ from infra.local.cloud.answers import (
     split_prelude,
 )
 from infra.local.cloud.deployment import Deployment
-from infra.local.cloud.invocation import Buffered, Failed, Result, Streamed
+from infra.local.cloud.invocation import Failed, Result, Streamed
 from infra.local.cloud.lambda_service import THROTTLED as LAMBDA_THROTTLED
 from infra.local.cloud.limits import Limits
 from infra.local.cloud.proxy_event import Matched, proxy_event
@@ -90,7 +90,7 @@ class ApiGateway:
         event = dumps(proxy_event(scope, self._deployment.stage, path, matched, body))
         if len(event) > self._limits.event_bytes:
             raise _Refused(TOO_LARGE)
-        await self._relay(method, event, answer)
+        await self._relay(method, method.function, event, answer)
 
     def _let_through(self) -> bool:
         """A token bucket, as the stage's throttle is one."""
@@ -102,10 +102,9 @@ class ApiGateway:
         self._tokens -= 1
         return True
 
-    async def _relay(self, method: Method, event: bytes, answer: _Answer) -> None:
-        assert method.function is not None
+    async def _relay(self, method: Method, function: str, event: bytes, answer: _Answer) -> None:
         ends_at = time.monotonic() + method.timeout_seconds
-        invoked = asyncio.ensure_future(self._invoke(method.function, event))
+        invoked = asyncio.ensure_future(self._invoke(function, event))
         try:
             async with asyncio.timeout(method.timeout_seconds):
                 result = await asyncio.shield(invoked)
@@ -117,20 +116,22 @@ class ApiGateway:
             raise _Refused(THROTTLED if result.kind == LAMBDA_THROTTLED else BROKEN)
         if isinstance(result, Streamed) != method.streams:
             raise _Refused(BROKEN)  # documented: a plain answer to a streaming integration is an error
-        if isinstance(result, Buffered):
-            try:
-                await answer.whole(*buffered_answer(result.payload))
-            except Malformed as problem:
-                log.warning("%s: a malformed answer: %s", method.path, problem)
-                raise _Refused(BROKEN) from None
+        if isinstance(result, Streamed):
+            await self._relay_stream(method, result, answer, ends_at)
             return
-        assert isinstance(result, Streamed)
+        try:
+            await answer.whole(*buffered_answer(result.payload))
+        except Malformed as problem:
+            log.warning("%s: a malformed answer: %s", method.path, problem)
+            raise _Refused(BROKEN) from None
+
+    async def _relay_stream(self, method: Method, result: Streamed, answer: _Answer, ends_at: float) -> None:
         chunks = result.__aiter__()
         try:
             await self._stream(chunks, answer, ends_at)
         except TimeoutError:
             log.warning("%s: the stream was cut: too long, or silent for too long", method.path)
-            answer.cut()
+            raise _Cut from None
         finally:
             self._drain(_exhaust(chunks))
         if result.failure is not None:
@@ -267,10 +268,6 @@ class _Answer:
         length = (b"content-length", str(len(body)).encode())
         await self.start(Head(head.status, [*head.headers, length]))
         await self._give({"type": "http.response.body", "body": body, "more_body": False})
-
-    def cut(self) -> None:
-        """End the connection without the body's end."""
-        raise _Cut
 
     async def _give(self, message: dict[str, Any]) -> None:
         with suppress(OSError):

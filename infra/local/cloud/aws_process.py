@@ -16,11 +16,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import parse_qs
 
 from moto.dynamodb.models import dynamodb_backends
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sts.models import sts_backends
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -101,10 +102,10 @@ def _role_of(access_key: str) -> str | None:
 
 
 def _statements(role_name: str) -> list[Statement]:
+    """The role's own policies. AWS's managed one for a VPC, the only other, speaks of no service here."""
     role = iam_backends[ACCOUNT]["aws"].get_role(role_name)
-    documents = [*role.policies.values(), *(policy.document for policy in role.managed_policies.values())]
     found: list[Statement] = []
-    for document in documents:
+    for document in role.policies.values():
         read = wire.loads(document) if isinstance(document, str) else document
         statements = read["Statement"]
         found += statements if isinstance(statements, list) else [statements]
@@ -123,8 +124,6 @@ _CLOUD = Cloud(ACCOUNT, REGION, _partition_key, _key_id)
 
 
 def _stream_records(query: str) -> bytes:
-    from urllib.parse import parse_qs
-
     told = parse_qs(query)
     shard = dynamodb_backends[ACCOUNT][REGION].tables[told["table"][0]].stream_shard
     items = shard.items[int(told["after"][0]) :][:1_000] if shard else []

@@ -1,4 +1,4 @@
-"""The emulated cloud as a whole: AWS in a process beside this one, the API and the functions' environments from here."""
+"""The emulated cloud as a whole: AWS in a process beside this one, the API and the functions from here."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.cloud.api_gateway import ApiGateway
+from infra.local.cloud.aws_process import REGION
 from infra.local.cloud.deployment import Aws, Deployment, deploy
 from infra.local.cloud.environment import Machine
+from infra.local.cloud.event_source import EventSourceMapping
 from infra.local.cloud.issuer import AUDIENCE, Issuer
 from infra.local.cloud.lambda_service import LambdaService
 from infra.local.cloud.limits import Limits
@@ -52,6 +54,10 @@ class Cloud:
         ran = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
         return ran.stdout.strip()
 
+    def plant(self) -> None:
+        """What `make deploy` does after the deploy."""
+        self.operate("infra.after_deploy", "--region", REGION)
+
     def client_key(self, label: str) -> str:
         return self.operate("infra.client_key", "create", "--label", label)
 
@@ -76,9 +82,17 @@ async def emulated_cloud(
         gateway = ApiGateway(deployment, service.invoke, issuer.takes, chosen)
         serving = server(_beside(issuer, gateway))
         task = asyncio.create_task(serving.serve(sockets=[listener]))
+        feeding = [
+            asyncio.create_task(EventSourceMapping(each, aws, service.invoke).run()) for each in deployment.streams
+        ]
         try:
             yield Cloud(f"{address}/{deployment.stage}", aws, deployment, service, issuer, machine.logs)
         finally:
+            for each in feeding:
+                each.cancel()
+            for ended in await asyncio.gather(*feeding, return_exceptions=True):
+                if not isinstance(ended, asyncio.CancelledError):
+                    log.error("an event source ended by itself: %r", ended)
             serving.should_exit = True
             await task
             await service.close()
@@ -107,7 +121,7 @@ async def _aws() -> AsyncIterator[Aws]:
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for this process; the leash ends the others
     )
-    assert process.stdout is not None
+    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     try:
         line = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
         found = re.fullmatch(r"aws ready on (\S+)\n", line.decode())

@@ -10,7 +10,7 @@ import boto3
 
 from infra.local.cloud.aws_process import ACCOUNT, OPERATOR, REGION
 from infra.local.cloud.template import Assembly, Method, made_here, methods_of
-from shared.wire import dumps
+from shared.wire import dumps, loads
 
 _ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"  # where `cdk bootstrap` has the bundles put
 _EMPTY_ZIP = b"PK\x05\x06" + bytes(18)  # moto wants an object there; the bundle itself is run from its folder
@@ -75,7 +75,7 @@ class Aws(NamedTuple):
 
     def client(self, service: str) -> Any:
         session = boto3.Session(OPERATOR, "operator", region_name=REGION)
-        return session.client(service, endpoint_url=self.endpoint)  # type: ignore[call-overload]
+        return session.client(service, endpoint_url=self.endpoint)
 
     def session_of(self, role_arn: str, name: str) -> dict[str, str]:
         """Credentials of the role, as Lambda puts them into a function's environment."""
@@ -157,8 +157,6 @@ def _event_sources(assembly: Assembly, physical: Mapping[str, str]) -> Iterator[
 
 
 def _event_names(filters: Any) -> Iterator[str]:
-    from shared.wire import loads
-
     for each in filters:
         pattern = loads(each["Pattern"])
         if pattern.keys() != {"eventName"}:

@@ -99,17 +99,10 @@ class Environment:
         """Returns when the function has asked for its first invocation, or what kept it from that."""
         await self._api.start()
         function, machine = self._function, self._machine
-        with open(machine.logs / f"{function.name}.log", "ab") as sink:
+        with open(machine.logs / f"{function.name}.log", "ab") as sink:  # noqa: ASYNC230 - a local file
             self._process = await self._spawn(sink, machine.environment(function, self._api.address, credentials))
         self._watch = asyncio.create_task(self._watch_process(self._process))
-        waiting = asyncio.create_task(self._waiting.wait())
-        try:
-            await asyncio.wait(
-                {waiting, self._watch}, timeout=machine.limits.init_seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            waiting.cancel()
-        if self._waiting.is_set():
+        if await self._ready_within(machine.limits.init_seconds) and not self.dead:
             return None
         await self.kill()
         return self._broken or Failed("Sandbox.Timedout", f"no function after {machine.limits.init_seconds:g} s")
@@ -133,20 +126,22 @@ class Environment:
         self._current = invocation
         self._signal(signal.SIGCONT)
         await self._offered.put(invocation)
-        waiting = asyncio.create_task(self._waiting.wait())
-        assert self._watch is not None
-        try:
-            done, _ = await asyncio.wait(
-                {waiting, self._watch}, timeout=self._function.timeout_seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            waiting.cancel()
-        if not done:
+        if not await self._ready_within(self._function.timeout_seconds):
             log.warning("%s: timed out after %d s", self._function.name, self._function.timeout_seconds)
             message = f"Task timed out after {self._function.timeout_seconds:.2f} seconds"
             await invocation.break_off(Failed("Sandbox.Timedout", message))
             await self.kill()
         self._current = None
+
+    async def _ready_within(self, seconds: float) -> bool:
+        """Whether the process has asked for work by then, or has ended."""
+        waiting = asyncio.create_task(self._waiting.wait())
+        watched = {waiting, self._watch} if self._watch else {waiting}
+        try:
+            done, _ = await asyncio.wait(watched, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        return bool(done)
 
     async def _next(self) -> Invocation:
         """The runtime asks for work: it has done what it had to do after its last answer."""

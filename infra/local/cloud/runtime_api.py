@@ -10,7 +10,7 @@ import asyncio
 import base64
 import binascii
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeAlias
 
 import h11
@@ -138,11 +138,11 @@ class _Connection:
     async def _event(self) -> h11.Event:
         while True:
             event = self._state.next_event()
-            if not isinstance(event, type) and event is not h11.NEED_DATA:
+            if isinstance(event, h11.Event):
                 return event
             self._state.receive_data(await self._reader.read(_READ_BYTES))
 
-    async def chunks(self):  # type: ignore[no-untyped-def]
+    async def chunks(self) -> AsyncIterator[bytes]:
         """The request's body as it comes; `trailers` are there at its end."""
         while not isinstance(event := await self._event(), h11.EndOfMessage):
             if isinstance(event, h11.Data):
