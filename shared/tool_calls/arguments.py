@@ -17,6 +17,12 @@ class Calls(Protocol):
 
     def end(self) -> None: ...
 
+    def certain(self) -> None:
+        """What was read so far is swallowed for good, unless nothing is certain yet."""
+
+    def say(self, text: str) -> None:
+        """Text between calls; raises NoCall where calls go out together or not at all."""
+
 
 def text(value: Any) -> str:
     return dumps(value).decode()

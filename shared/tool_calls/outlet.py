@@ -59,6 +59,9 @@ class Outlet:
         self.open = False
         self._source.hold()
 
+    def certain(self) -> None:
+        self._source.hold()
+
     def break_off(self) -> None:
         """The call that is being streamed goes no further."""
         self._flush_written()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from shared.tool_calls.arguments import Arguments
-from shared.tool_calls.candidate import Candidate, Cut, NoCall
+from shared.tool_calls.candidate import Candidate, Cut, NoCall, Undeclared
 from shared.tool_calls.lexer import blank, key, raw_value, string
 from shared.tool_calls.literals import MAX_DEPTH, parse_value
+from shared.tool_calls.readers.beside import one_of_several
 from shared.tool_calls.schema import MAX_NAME, Declared
 from shared.tool_calls.source import Reading, Source
 
@@ -40,7 +41,7 @@ def calls(candidate: Candidate, *, strict: bool = False, depth: int = 0) -> Read
     while True:
         character = yield from blank(source)
         if character == "{":
-            yield from _object(candidate, strict, depth)
+            yield from (_object(candidate, strict, depth) if strict else _member(candidate, depth))
             found = True
         elif character == "[" and not found:
             yield from calls(candidate, strict=strict, depth=depth + 1)
@@ -58,6 +59,15 @@ def calls(candidate: Candidate, *, strict: bool = False, depth: int = 0) -> Read
             break
     if not found:
         raise NoCall
+    if candidate.left:
+        raise Undeclared
+
+
+def _member(candidate: Candidate, depth: int) -> Reading[None]:
+    def skip() -> Reading[bool]:
+        return (yield from raw_value(candidate.source, "item", MAX_WHOLE)) is not None
+
+    yield from one_of_several(candidate, lambda: _object(candidate, strict=False, depth=depth), skip)
 
 
 def _another(source: Source) -> Reading[bool]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from shared.tool_calls.candidate import Candidate, NoCall
+from shared.tool_calls.candidate import Candidate, NoCall, Undeclared
 from shared.tool_calls.lexer import raw_value
 from shared.tool_calls.literals import Parser
 from shared.tool_calls.readers.bare import end_of_line
+from shared.tool_calls.readers.beside import one_of_several
 from shared.tool_calls.readers.json_calls import MAX_WHOLE, whole
 from shared.tool_calls.readers.names import name
 from shared.tool_calls.schema import Declared
-from shared.tool_calls.source import Reading
+from shared.tool_calls.source import Reading, Source
 
 _KEYWORD = re.compile(r"([A-Za-z_][\w.-]*)\s*=(?!=)")
 _COLON = re.compile(r"([A-Za-z_][\w.-]*)\s*:")
@@ -33,13 +34,21 @@ def listed(candidate: Candidate) -> Reading[None]:
     while True:
         character = yield from source.skip_space()
         if character == "]" and found:
+            if candidate.left:
+                raise Undeclared
             source.position += 1
             return
         if character == "," and found:
             source.position += 1
             continue
-        yield from call(candidate)
+        yield from one_of_several(candidate, lambda: call(candidate), lambda: _skip(source))
         found = True
+
+
+def _skip(source: Source) -> Reading[bool]:
+    """Read a call of anything."""
+    yield from name(source)
+    return (yield from source.skip_space()) == "(" and (yield from raw_value(source, "alone", MAX_WHOLE)) is not None
 
 
 def python_line(candidate: Candidate) -> Reading[None]:
