@@ -73,6 +73,8 @@ ROUTES: tuple[Route, ...] = (
         ("GET", "PUT", "DELETE"), "/api/admin/api-keys/{id}", "admin_api_keys", "admin",
         aliases=("/api/admin/inbound-api-keys/{id}",),
     ),
+    Route(("POST",), "/api/admin/api-keys/{id}/rotate", "admin_api_keys", "admin"),
+    Route(("GET",), "/api/admin/api-keys/{id}/use", "admin_api_keys", "admin"),
     Route(
         ("GET", "POST"), "/api/admin/tool-patterns", "admin_tool_patterns", "admin",
         aliases=("/tool-patterns", "/endpoints/patterns"),

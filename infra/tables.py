@@ -27,6 +27,7 @@ TABLES: tuple[TableRow, ...] = (
     TableRow("ledger", "bucket", "moment", expires="expires_at", streams=True),
     TableRow("api_keys", "key_id", None),
     TableRow("rollups", "dimension", "moment", expires="expires_at"),
+    TableRow("limits", "key_id", None, expires="expires_at"),
 )
 
 

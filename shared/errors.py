@@ -8,6 +8,8 @@ GatewayError                      status  code
 ├── MethodNotAllowed              405     method_not_allowed
 ├── Unauthenticated               401     invalid_api_key
 ├── Forbidden                     403     permission_denied
+│   └── ModelNotAllowed           403     model_not_allowed
+├── RateLimited                   429     rate_limit_exceeded / insufficient_quota
 ├── NoEndpointEnabled             503     endpoint_disabled
 ├── StoreUnavailable              503     store_unavailable
 ├── InternalError                 500     internal_error
@@ -99,6 +101,24 @@ class Forbidden(GatewayError):
     status = 403
     type = "permission_error"
     code = "permission_denied"
+
+
+class ModelNotAllowed(Forbidden):
+    """The client's key is for other models."""
+
+    code = "model_not_allowed"
+
+
+class RateLimited(GatewayError):
+    """The client's key has used up what it may use for now. `headers` say how much that is and when there is more;
+    `may_pass`: as soon as another of its requests ends."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+    client_may_retry = True
+    headers: Mapping[str, str] = {}
+    may_pass: bool = False
 
 
 class NoEndpointEnabled(GatewayError):

@@ -69,7 +69,10 @@ async def serve(port: int, data_dir: Path, chosen: Settings) -> None:
     engine = Engine(
         RedoFile(data_dir / "tables"),
         volatile=frozenset({ledger_name}),
-        apart={rollups_name: RedoFile(data_dir / "rollups")},
+        apart={
+            rollups_name: RedoFile(data_dir / "rollups"),
+            tables.limits.Meta.table_name: RedoFile(data_dir / "limits"),
+        },
     )
     for name, keys in tables.key_names().items():
         engine.ensure_table(name, *keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -13,7 +14,8 @@ from shared.errors import GatewayError, InternalError, ModelNotFound, NoEndpoint
 from shared.gateway.attempt import Attempt, Choir, Source
 from shared.gateway.catalog import Catalog, VirtualModel
 from shared.gateway.failures import name_endpoint
-from shared.gateway.metering import Caller, Meter
+from shared.gateway.limits import Limiter, bounded, check_model, demand_of
+from shared.gateway.metering import Caller, Meter, Tally
 from shared.gateway.records import Recorder
 from shared.gateway.routing import Route, Stop, apply_policy, resolve
 from shared.gateway.steps import Step, Steps
@@ -111,6 +113,7 @@ class Gateway:
         self.recorder = recorder
         self._adapters = adapters
         self._keys = keys
+        limiter: Limiter | None = None,
         self._health = health
         self._timeouts = timeouts
         self._queue = queue
@@ -119,12 +122,16 @@ class Gateway:
     async def answer(self, request: ChatRequest, caller: Caller) -> Answer:
         """Ask target after target until one answers; raises the last target's failure."""
         route = await self._route(request.model)
+        self._limiter = limiter
         request = apply_policy(request, route.virtual_model)
         failure: GatewayError = NoEndpointEnabled(f"virtual model {request.model!r} has no target", param="model")
         for number, stop in enumerate(route.stops, 1):
             try:
+        check_model(caller.limits, request.model)
                 answer = await self._try(request, route, stop, caller, number)
             except GatewayError as error:
+        request = bounded(request, caller.limits, route.virtual_model.prices)
+        await self._reserve(request, route, caller)
                 self._note(stop, error)
                 failure = error
                 if not error.another_target_may_help:
@@ -140,6 +147,25 @@ class Gateway:
             return resolve(await self.catalog.get(), model, self._queue)
         except ModelNotFound:
             return resolve(await self.catalog.refreshed(), model, self._queue)
+    async def settle(self, caller: Caller) -> None:
+        """After the client's last byte: what its key has used, and what the ledger still has to write."""
+        lease, caller.tally.lease = caller.tally.lease, None
+        if lease is not None and lease.id and self._limiter is not None:
+            tokens = sum(record.tokens for record in caller.tally.records)
+            cost = sum(record.cost for record in caller.tally.records)
+            # a caller that is cancelled, because its client has left, has used it all the same
+            await asyncio.shield(self._limiter.settle(lease, tokens, cost))
+        await self.recorder.flush()
+
+    async def _reserve(self, request: ChatRequest | EmbeddingRequest, route: Route, caller: Caller) -> None:
+        """Once per request, whatever number of targets is tried. Raises RateLimited."""
+        limits = caller.limits
+        if self._limiter is None or not limits.counted:
+            return
+        demand = demand_of(request, limits, route.virtual_model.prices)
+        seconds = None if caller.deadline is None else max(0.0, caller.deadline - time.monotonic())
+        caller.tally.lease = await self._limiter.reserve(caller.key_id, limits, demand, seconds)
+
 
     async def _try(self, request: ChatRequest, route: Route, stop: Stop, caller: Caller, number: int) -> Answer:
         """One target: its answer, once the first batch is there."""
@@ -195,7 +221,9 @@ class Gateway:
                 target = await self._target(route, stop)
                 answer = await self._adapters[stop.endpoint.type].embed(request, target)
             except GatewayError as error:
+        check_model(caller.limits, request.model)
                 meter.fail(error)
+        await self._reserve(request, route, caller)
                 name_endpoint(error, stop.endpoint)
                 self._note(stop, error)
                 failure = error

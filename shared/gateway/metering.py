@@ -17,6 +17,7 @@ from shared.chat.events import (
 from shared.chat.request import ChatRequest, EmbeddingRequest
 from shared.chat.usage import Source, Usage
 from shared.errors import GatewayError, UpstreamTimedOut
+from shared.gateway.limits import UNLIMITED, Lease, Limits
 from shared.gateway.pricing import Prices, costs_of
 from shared.gateway.records import Outcome, Record, Recorder, RequestType
 from shared.gateway.routing import Stop
@@ -31,10 +32,13 @@ _MOST_KEPT_CHARS = 1 << 20  # of an answer, for an estimate; what lies behind is
 
 @dataclass(slots=True)
 class Tally:
-    """What a request has come to: the records of its attempts, and the seconds spent waiting for backends."""
+    """What a request has come to: the records of its attempts, the seconds spent waiting for backends, the
+    status that the client was told (0: none yet), and what it holds of its key's limits."""
 
     records: list[Record] = field(default_factory=list)
     waited_seconds: float = 0.0
+    status: int = 0
+    lease: Lease | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Caller:
     client_address: str = ""
     begun: float = field(default_factory=time.monotonic)
     tally: Tally = field(default_factory=Tally)
+    limits: Limits = UNLIMITED  # of the client's key
 
 
 class Meter:

@@ -55,6 +55,12 @@ class Record:
     output_cost: int = 0
 
     @property
+    def tokens(self) -> int:
+        """All of them, in and out."""
+        cached = self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
+        return self.input_tokens + cached + self.output_tokens
+
+    @property
     def cost(self) -> int:
         """All of it, in picodollars."""
         return self.input_cost + self.cache_read_cost + self.cache_write_cost + self.output_cost

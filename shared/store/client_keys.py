@@ -1,7 +1,8 @@
 """The `api_keys` table: client keys made, listed, changed, revoked and found.
 
 Synchronous: call it from a thread. Every method raises StoreUnavailable when AWS does not answer. A second item,
-`label#…`, holds a key's label, so that no two living keys have the same; revoking gives it free.
+`label#…`, holds a key's label, so that no two living keys have the same; revoking gives it free. The secret of a key
+that was rotated has an item that says whose it is.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 from pynamodb.exceptions import DoesNotExist, TransactWriteError, UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.transactions import TransactWrite
 
+from shared import wire
 from shared.errors import StoreUnavailable
-from shared.store.client_key import ClientKey, new_key, prefix_of, read_key
+from shared.gateway.limits import Limits
+from shared.store.client_key import ClientKey, id_of, new_key, prefix_of, read_key
 from shared.store.refusals import DuplicateName, NotFound, Refusal
 from shared.store.tables import ApiKeyItem, Tables, reaching
 
@@ -25,6 +28,21 @@ _T = TypeVar("_T")
 _LABEL = "label#"
 _ATTEMPTS = 8
 _FIRST_WAIT_SECONDS = 0.01
+
+
+class KeyLimits(TypedDict, total=False):
+    """What of a key may be set when it is made, beside its names."""
+
+    expires_at: int | None
+    limits: Limits
+
+
+class KeyChanges(KeyLimits, total=False):
+    """What of a key may be set at any time."""
+
+    label: str
+    notes: str
+    enabled: bool
 
 
 class NewKey(NamedTuple):
@@ -59,31 +77,33 @@ class ClientKeys:
         self._tables.connect()
 
     def find(self, key_id: str) -> ClientKey | None:
-        """One GetItem, on the request path: at most a moment old."""
-        return self._read(key_id, consistent=False)
+        """The key that a secret belongs to, on the request path: at most a moment old. One GetItem, or two for a key
+        that was rotated."""
+        item = self._item_of(key_id, consistent=False)
+        if item is not None and not item.secret_hash and item.owner and not key_id.startswith(_LABEL):
+            item = self._item_of(item.owner, consistent=False)
+        return _key(item) if item is not None and item.secret_hash else None
 
     def get(self, key_id: str) -> ClientKey:
         """Raises NotFound."""
-        found = self._read(key_id, consistent=True)
-        if found is None:
+        item = self._item_of(key_id, consistent=True)
+        if item is None or not item.secret_hash:
             raise NotFound("client key", key_id)
-        return found
+        return _key(item)
 
     def list(self) -> list[ClientKey]:
         """All of them, revoked ones too, by label and age. A Scan: there are as many as a team has programs."""
         with reaching("the client keys"):
-            items = [
-                item for item in self._tables.api_keys.scan(consistent_read=True) if not item.key_id.startswith(_LABEL)
-            ]
+            items = [item for item in self._tables.api_keys.scan(consistent_read=True) if item.secret_hash]
         return sorted(map(_key, items), key=lambda each: (each.label, each.created_at, each.key_id))
 
-    def create(self, label: str, notes: str = "") -> NewKey:
+    def create(self, label: str, notes: str = "", **given: Unpack[KeyLimits]) -> NewKey:
         """Raises DuplicateName."""
         key = new_key()
         shown = read_key(key)
         assert shown is not None  # noqa: S101 - it was made a line above
         now = int(self._now())
-        record = ClientKey(*shown, prefix_of(key), label, notes, created_at=now, updated_at=now)
+        record = ClientKey(*shown, prefix_of(key), label, notes, created_at=now, updated_at=now, **given)
 
         def attempt() -> NewKey:
             change = _Change(self._tables)
@@ -94,20 +114,38 @@ class ClientKeys:
 
         return _until_settled(attempt)
 
-    def change(
-        self, key_id: str, *, label: str | None = None, notes: str | None = None, enabled: bool | None = None
-    ) -> ClientKey:
+    def change(self, key_id: str, **given: Unpack[KeyChanges]) -> ClientKey:
         """Set what is given. Raises NotFound, DuplicateName or Revoked."""
-        given = {"label": label, "notes": notes, "enabled": enabled}
 
         def attempt() -> ClientKey:
             current = self.get(key_id)
-            changes = {name: value for name, value in given.items() if value not in (None, getattr(current, name))}
+            changes = {name: value for name, value in given.items() if value != getattr(current, name)}
             if not changes:
                 return current
             if current.revoked_at is not None:
                 raise Revoked
             return self._write(current, changes)
+
+        return _until_settled(attempt)
+
+    def rotate(self, key_id: str, overlap_seconds: int) -> NewKey:
+        """Another secret for the same key; the one before opens for so many seconds more, and the one before that no
+        longer. Raises NotFound or Revoked."""
+        key = new_key()
+        shown = read_key(key)
+        assert shown is not None  # noqa: S101 - it was made a line above
+
+        def attempt() -> NewKey:
+            current = self.get(key_id)
+            if current.revoked_at is not None:
+                raise Revoked
+            changes = {
+                "secret_hash": shown.secret_hash,
+                "prefix": prefix_of(key),
+                "previous_hash": current.secret_hash if overlap_seconds else None,
+                "previous_until": int(self._now()) + overlap_seconds if overlap_seconds else None,
+            }
+            return NewKey(key, self._write(current, changes))
 
         return _until_settled(attempt)
 
@@ -134,13 +172,12 @@ class ClientKeys:
                 if failure.cause_response_code != "ConditionalCheckFailedException":
                     raise
 
-    def _read(self, key_id: str, *, consistent: bool) -> ClientKey | None:
+    def _item_of(self, key_id: str, *, consistent: bool) -> ApiKeyItem | None:
         with reaching("a client key"):
             try:
-                item = self._tables.api_keys.get(key_id, consistent_read=consistent)
+                return self._tables.api_keys.get(key_id, consistent_read=consistent)
             except DoesNotExist:
                 return None
-        return None if item.secret_hash is None else _key(item)
 
     def _write(self, current: ClientKey, changes: dict[str, Any]) -> ClientKey:
         changed = replace(current, **changes, version=current.version + 1, updated_at=int(self._now()))
@@ -150,6 +187,10 @@ class ClientKeys:
         elif changed.label != current.label:
             change.free_label(current)
             change.take_label(changed)
+        for secret_hash in _secrets(changed) - _secrets(current):
+            change.take_secret(changed, secret_hash)
+        for secret_hash in _secrets(current) - _secrets(changed):
+            change.free_secret(changed, secret_hash)
         change.update(changed, self._tables.api_keys.version == current.version)
         change.commit()
         return changed
@@ -173,6 +214,16 @@ class _Change:
         item = self._tables.api_keys(f"{_LABEL}{record.label}")
         self._deletes.append((item, self._tables.api_keys.owner == record.key_id, _Outrun()))
 
+    def take_secret(self, record: ClientKey, secret_hash: str) -> None:
+        item = self._tables.api_keys(id_of(secret_hash), owner=record.key_id)
+        self._puts.append((item, self._tables.api_keys.key_id.does_not_exist(), _Outrun()))
+
+    def free_secret(self, record: ClientKey, secret_hash: str) -> None:
+        """But for the first one, whose place is the key's own."""
+        if id_of(secret_hash) != record.key_id:
+            item = self._tables.api_keys(id_of(secret_hash))
+            self._deletes.append((item, self._tables.api_keys.owner == record.key_id, _Outrun()))
+
     def put(self, record: ClientKey, condition: Condition) -> None:
         self._puts.append((self._item(record), condition, _Outrun()))
 
@@ -186,8 +237,14 @@ class _Change:
             api_keys.version.set(record.version),
             api_keys.updated_at.set(record.updated_at),
         ]
-        if record.revoked_at is not None:
-            actions.append(api_keys.revoked_at.set(record.revoked_at))
+        actions += [
+            api_keys.secret_hash.set(record.secret_hash),
+            api_keys.prefix.set(record.prefix),
+            api_keys.limits.set(_limits_document(record.limits)),
+        ]
+        for name in ("revoked_at", "expires_at", "previous_hash", "previous_until"):
+            value, attribute = getattr(record, name), getattr(api_keys, name)
+            actions.append(attribute.remove() if value is None else attribute.set(value))
         self._updates.append((api_keys(record.key_id), condition, actions, _Outrun()))
 
     def commit(self) -> None:
@@ -217,7 +274,24 @@ class _Change:
             version=record.version,
             created_at=record.created_at,
             updated_at=record.updated_at,
+            expires_at=record.expires_at,
+            limits=_limits_document(record.limits),
         )
+
+
+def _secrets(record: ClientKey) -> set[str]:
+    return {each for each in (record.secret_hash, record.previous_hash) if each}
+
+
+def _limits_document(limits: Limits) -> str:
+    """What is no limit is left out."""
+    return wire.dumps({name: value for name, value in limits._asdict().items() if value not in (None, ())}).decode()
+
+
+def _read_limits(document: str | None) -> Limits:
+    given = wire.loads(document) if document else {}
+    known = {name: given[name] for name in Limits._fields if name in given}
+    return Limits(**{**known, "models": tuple(known.get("models", ()))})
 
 
 def _meaning(failure: TransactWriteError, meanings: list[Exception]) -> Exception:
@@ -252,4 +326,8 @@ def _key(item: ApiKeyItem) -> ClientKey:
         revoked_at=None if item.revoked_at is None else int(item.revoked_at),
         last_used_at=None if item.last_used_at is None else int(item.last_used_at),
         version=int(item.version or 0),
+        expires_at=None if item.expires_at is None else int(item.expires_at),
+        previous_hash=item.previous_hash,
+        previous_until=None if item.previous_until is None else int(item.previous_until),
+        limits=_read_limits(item.limits),
     )

@@ -69,15 +69,15 @@ class KeyCache:
         self._answered = False
         self._generation = 0
 
-    async def verify(self, shown: Shown) -> bool:
-        """Whether the key opens. Raises StoreUnavailable when that cannot be found out."""
+    async def verify(self, shown: Shown) -> ClientKey | None:
+        """The key, if it opens. Raises StoreUnavailable when that cannot be found out."""
         known = self._known.get(shown.key_id)
         if known is None or not self._young(known.checked_at, self._revalidate_seconds):
             known = await self._checked(shown.key_id, known)
-        if known is None or not known.key.opens(shown):
-            return False
+        if known is None or not known.key.opens(shown, self._clock()):
+            return None
         self._note_use(known.key)
-        return True
+        return known.key
 
     def invalidate(self) -> None:
         """Keys were changed a moment ago: nothing that was read before counts."""
@@ -149,7 +149,7 @@ class KeyCache:
 
     def _remember(self, key_id: str, known: _Known | None) -> None:
         self._failed_at.pop(key_id, None)
-        if known is None or not known.key.enabled or known.key.revoked_at is not None:
+        if known is None or not known.key.lives(self._clock()):
             self._known.pop(key_id, None)
             self._noted_at.pop(key_id, None)
             self._refused[key_id] = self._clock() + self._revalidate_seconds

@@ -61,11 +61,23 @@ class ApiKeyItem(Model):
     notes = UnicodeAttribute(null=True)
     enabled = BooleanAttribute(null=True)
     version = NumberAttribute(null=True)
-    owner = UnicodeAttribute(null=True)  # the key that holds a label
+    owner = UnicodeAttribute(null=True)  # the key that holds a label, or a secret that is not its first
     created_at = NumberAttribute(null=True)  # seconds since 1970, as the others
     updated_at = NumberAttribute(null=True)
     revoked_at = NumberAttribute(null=True)
     last_used_at = NumberAttribute(null=True)
+    expires_at = NumberAttribute(null=True)  # it then opens nothing; the item stays
+    previous_hash = UnicodeAttribute(null=True)  # the secret before the last rotation
+    previous_until = NumberAttribute(null=True)
+    limits = UnicodeAttribute(null=True)  # JSON
+
+
+class LimitItem(Model):
+    """One item of the `limits` table: what a limited key has used (docs/adr/0011). Its other attributes are read and
+    written by expressions of our own (shared/store/limit_state.py)."""
+
+    key_id = UnicodeAttribute(hash_key=True)
+    expires_at = NumberAttribute(null=True)  # seconds since 1970
 
 
 class RollupItem(Model):
@@ -99,6 +111,7 @@ class Tables:
         self.ledger = self._bound(LedgerItem, f"{prefix}-ledger")
         self.api_keys = self._bound(ApiKeyItem, f"{prefix}-api_keys")
         self.rollups = self._bound(RollupItem, f"{prefix}-rollups")
+        self.limits = self._bound(LimitItem, f"{prefix}-limits")
 
     def connect(self) -> None:
         """Make the client now, so that no deadline has to cover its 150 ms of CPU. No I/O."""
@@ -111,13 +124,14 @@ class Tables:
             self.ledger.Meta.table_name: ("bucket", "moment"),
             self.api_keys.Meta.table_name: ("key_id",),
             self.rollups.Meta.table_name: ("dimension", "moment"),
+            self.limits.Meta.table_name: ("key_id",),
         }
 
     def create_missing(self) -> None:
         """Create the tables that do not exist; for the laptop and the tests, in the cloud CDK owns them."""
         with reaching("the tables"):
             existing = set(self.connection.list_tables()["TableNames"])
-            for model in (self.config, self.ledger, self.api_keys, self.rollups):
+            for model in (self.config, self.ledger, self.api_keys, self.rollups, self.limits):
                 if model.Meta.table_name not in existing:
                     model.create_table(wait=True)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from shared.errors import StoreUnavailable, Unauthenticated
-from shared.store.client_key import Shown, read_key
+from shared.store.client_key import ClientKey, Shown, read_key
 from shared.web.asgi import Scope, header
 
 log = logging.getLogger(__name__)
@@ -16,8 +16,8 @@ _WAY_OUT = "send it as `Authorization: Bearer spk_…` or `x-api-key`; an admini
 
 
 class Access(Protocol):
-    async def admit(self, scope: Scope) -> str:
-        """The id of the client's key, empty without one; raises Unauthenticated or StoreUnavailable."""
+    async def admit(self, scope: Scope) -> ClientKey | None:
+        """The client's key, if it showed one; raises Unauthenticated or StoreUnavailable."""
         ...
 
     async def settle(self) -> None:
@@ -26,7 +26,7 @@ class Access(Protocol):
 
 
 class KeyMemory(Protocol):
-    async def verify(self, shown: Shown) -> bool: ...
+    async def verify(self, shown: Shown) -> ClientKey | None: ...
     async def settle(self) -> None: ...
 
 
@@ -41,14 +41,14 @@ class KeyAccess:
         self._required = required
         self._asked = False
 
-    async def admit(self, scope: Scope) -> str:
+    async def admit(self, scope: Scope) -> ClientKey | None:
         given = _credentials(scope)
         for text in given:
             shown = read_key(text)
             if shown is not None:
                 return await self._verified(shown)
         if not self._required:
-            return ""
+            return None
         if given:
             raise Unauthenticated(f"this is not an API key of this gateway; {_WAY_OUT}")
         raise Unauthenticated(f"an API key is needed; {_WAY_OUT}")
@@ -57,19 +57,21 @@ class KeyAccess:
         if self._asked:
             await self._keys().settle()
 
-    async def _verified(self, shown: Shown) -> str:
+    async def _verified(self, shown: Shown) -> ClientKey | None:
         self._asked = True
         try:
-            if await self._keys().verify(shown):
-                return shown.key_id
+            if key := await self._keys().verify(shown):
+                return key
         except StoreUnavailable as failure:
             if self._required:
                 raise
             log.warning("a request is not attributed to its key: %s", failure.message)
-            return ""
+            return None
         if self._required:
-            raise Unauthenticated("the API key is unknown, disabled or revoked; ask an administrator for another one")
-        return ""
+            raise Unauthenticated(
+                "the API key is unknown, expired, disabled or revoked; ask an administrator for another one"
+            )
+        return None
 
 
 def _credentials(scope: Scope) -> list[str]:

@@ -14,6 +14,7 @@ from shared.web.wiring import adapters, admin_tables, settings
 if TYPE_CHECKING:
     from shared.store.client_keys import ClientKeys
     from shared.store.key_labels import KeyLabels
+    from shared.store.limits import LimitTable
     from shared.store.rollup_reader import RollupReader
 
 
@@ -28,6 +29,13 @@ def client_keys() -> ClientKeys:
     from shared.store.client_keys import ClientKeys
 
     return ClientKeys(admin_tables())
+
+
+@cache
+def limit_table() -> LimitTable:
+    from shared.store.limits import LimitTable
+
+    return LimitTable(admin_tables())
 
 
 @cache

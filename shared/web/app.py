@@ -16,7 +16,9 @@ from shared.settings import Networks
 from shared.web.access import Access
 from shared.web.asgi import App, Receive, Scope, Send, send_json
 from shared.web.extensions import BEGUN, CLIENT_KEY, TRUSTED
-from shared.web.responses import caller_of, error_headers
+from shared.web.log_lines import REQUEST_ID
+from shared.web.request_log import Metrics, log_request
+from shared.web.responses import caller_of, error_headers, new_request_id
 from shared.wire import JsonObject, dumps
 
 log = logging.getLogger(__name__)
@@ -24,7 +26,9 @@ log = logging.getLogger(__name__)
 
 class ClientApp:
     """Answers lifespan messages, lets in whom `access` admits, hands requests on, and lets no failure out but as the
-    protocol's error body. `access` None lets everyone in."""
+    protocol's error body. `access` None lets everyone in.
+
+    When all is over, the request's line is written, with `metrics` in it; a `quiet` app writes none."""
 
     def __init__(
         self,
@@ -33,9 +37,13 @@ class ClientApp:
         body_of: Callable[[GatewayError], JsonObject] = error_body,
         *,
         trusted_proxies: Networks = (),
+        metrics: Metrics | None = None,
+        quiet: bool = False,
     ) -> None:
         self._handler = handler
         self._trusted_proxies = trusted_proxies
+        self._metrics = metrics
+        self._quiet = quiet
         self._access = access
         self._body_of = body_of
 
@@ -43,18 +51,24 @@ class ClientApp:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            scope[BEGUN], scope[TRUSTED] = time.monotonic(), self._trusted_proxies
+            token = REQUEST_ID.set(new_request_id(scope))
+            try:
+                await self._serve(scope, receive, send)
+            finally:
+                if not self._quiet:
+                    log_request(scope, caller_of(scope), self._metrics)
+                REQUEST_ID.reset(token)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[BEGUN], scope[TRUSTED] = time.monotonic(), self._trusted_proxies
         try:
             if self._access is None:
                 await self._handler(scope, receive, send)
             else:
-                if key_id := await self._access.admit(scope):
-                    scope["extensions"] = {**scope.get("extensions", {}), CLIENT_KEY: key_id}
+                if key := await self._access.admit(scope):
+                    scope["extensions"] = {**scope.get("extensions", {}), CLIENT_KEY: (key.key_id, key.limits)}
                 try:
                     await self._handler(scope, receive, send)
                 finally:

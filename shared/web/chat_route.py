@@ -130,7 +130,7 @@ class _Exchange:
         while (batch := await answer.next()) is not None:
             response.add(batch)
         body = dumps(self._wire.whole(Envelope(request), response))
-        await self._respond(200, body, answer_headers(self._caller, answer))
+        await self._respond(200, body, answer_headers(self._caller, answer, whole=True))
 
     async def _fail(self, request: ChatRequest, error: GatewayError) -> None:
         """The protocol's error: as the whole response, or in the stream whose status is given away."""
@@ -152,7 +152,7 @@ class _Exchange:
 
     async def flush(self) -> None:
         """After the client's last byte: what the ledger still has to write."""
-        await self._gateway.recorder.flush()
+        await self._gateway.settle(self._caller)
 
     async def fill_silences(self, seconds: float) -> None:
         """No silence is longer than `seconds`; one before the first event gives the status away."""

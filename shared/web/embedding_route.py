@@ -27,7 +27,7 @@ class EmbeddingRoute:
         try:
             await while_client_stays(self._embed(scope, send, body), receive)
         finally:
-            await self._gateway().recorder.flush()
+            await self._gateway().settle(caller_of(scope))
 
     async def _embed(self, scope: Scope, send: Send, body: bytes) -> None:
         caller = caller_of(scope)

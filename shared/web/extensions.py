@@ -3,10 +3,10 @@
 `DEADLINE` holds `monotonic`, the instant by which the answer must have ended, the protocol's own error included.
 `FAILURE` invites a last message of that type, `error_type` and `message` with it, in place of the end of the body: an
 answer broke off after its status was given away, and the platform would not know.
-`CLIENT_KEY` is our own: the id of the client key with which the request was let in.
+`CLIENT_KEY` is our own: the id and the limits of the client key with which the request was let in.
 
-`BEGUN`, `CALLER` and `TRUSTED` stand in the scope itself: when the request arrived (monotonic), who asks, once that is
-known, and the networks of the proxies whose word about the client's address is taken.
+`BEGUN`, `REQUEST_ID`, `CALLER` and `TRUSTED` stand in the scope itself: when the request arrived (monotonic), its id,
+who asks, once that is known, and the networks of the proxies whose word about the client's address is taken.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from shared.errors import UpstreamTimedOut
+from shared.gateway.limits import UNLIMITED, Limits
 from shared.web.asgi import Scope
 
 DEADLINE = "serverless_proxy.deadline"
@@ -24,6 +25,7 @@ FAILURE = "serverless_proxy.failure"
 CLIENT_KEY = "serverless_proxy.client_key"
 BEGUN = "serverless_proxy.begun"
 CALLER = "serverless_proxy.caller"
+REQUEST_ID = "serverless_proxy.request_id"
 TRUSTED = "serverless_proxy.trusted"
 
 
@@ -33,9 +35,10 @@ def deadline_of(scope: Scope) -> float | None:
     return None if deadline is None else float(deadline["monotonic"])
 
 
-def key_id_of(scope: Scope) -> str:
-    """The id of the client's key; empty where none was shown."""
-    return str(scope.get("extensions", {}).get(CLIENT_KEY, ""))
+def key_of(scope: Scope) -> tuple[str, Limits]:
+    """The id of the client's key and what it may use; empty and everything where none was shown."""
+    found: tuple[str, Limits] = scope.get("extensions", {}).get(CLIENT_KEY, ("", UNLIMITED))
+    return found
 
 
 def takes_failures(scope: Scope) -> bool:

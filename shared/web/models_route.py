@@ -10,7 +10,7 @@ from shared.errors import ModelNotFound
 from shared.gateway.answer import Gateway
 from shared.gateway.catalog import Catalog, VirtualModel
 from shared.web.asgi import Receive, Scope, Send, header, send_json
-from shared.web.responses import caller_of
+from shared.web.responses import caller_of, success_headers
 from shared.wire import JsonObject, dumps
 
 _MOST = 1_000
@@ -24,7 +24,9 @@ class ModelsRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         catalog = await self._gateway().catalog.get()
-        models = sorted((model for model in catalog.virtual_models.values() if model.enabled), key=lambda m: m.name)
+        limits = caller_of(scope).limits
+        allowed = (model for model in catalog.virtual_models.values() if model.enabled and limits.allows(model.name))
+        models = sorted(allowed, key=lambda m: m.name)
         wanted = str(scope["path"]).partition("/models/")[2]
         anthropic = bool(header(scope, b"anthropic-version"))
         row = anthropic_row if anthropic else (lambda model: openai_row(model, catalog))
@@ -37,8 +39,7 @@ class ModelsRoute:
             body = _page(models, scope)
         else:
             body = {"object": "list", "data": [row(model) for model in models]}
-        headers = [(b"x-request-id", caller_of(scope).request_id.encode())]
-        await send_json(send, 200, dumps(body), headers)
+        await send_json(send, 200, dumps(body), success_headers(caller_of(scope)))
 
 
 def openai_row(model: VirtualModel, catalog: Catalog) -> JsonObject:

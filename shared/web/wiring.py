@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from shared.errors import GatewayError
 from shared.gateway.answer import CatalogSource, Gateway
 from shared.gateway.catalog import Catalog, TargetSpec, VirtualModel
+from shared.protocols.openai_errors import error_body
 from shared.protocols.rendering import Wire
 from shared.providers.base import Endpoint, Timeouts
 from shared.providers.registry import Adapters
 from shared.settings import Settings, in_cloud, read_settings
 from shared.web.app import ClientApp
+from shared.web.asgi import App
 from shared.web.chat_route import ChatRoute
+from shared.web.request_log import Metrics
+from shared.wire import JsonObject
 
 if TYPE_CHECKING:
     from shared.gateway.records import Recorder
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from shared.store.health import HealthBoard
     from shared.store.key_cache import KeyCache
     from shared.store.ledger import Ledger
+    from shared.store.limits import TableLimiter
     from shared.store.seal import RevealedKeys, Sealer
     from shared.store.snapshot import CatalogCache
     from shared.store.tables import Tables
@@ -120,6 +126,13 @@ def key_cache() -> KeyCache:
 
 
 @cache
+def limiter() -> TableLimiter:
+    from shared.store.limits import LimitTable, TableLimiter
+
+    return TableLimiter(LimitTable(tables()))
+
+
+@cache
 def client_access() -> Access:
     """Which clients are let in, checked before anything of theirs is read."""
     from shared.web.access import KeyAccess
@@ -157,6 +170,7 @@ def gateway() -> Gateway:
         health=health_board(),
         timeouts=timeouts(),
         queue=queue_endpoint(settings()),
+        limiter=limiter(),
     )
 
 
@@ -164,7 +178,23 @@ def chat_app(wire: Wire) -> ClientApp:
     """The app of a route that answers with a model's words."""
     chosen = settings()
     route = ChatRoute(wire, gateway, max_body_bytes=chosen.max_body_bytes, keep_alive_seconds=chosen.keep_alive_seconds)
-    return ClientApp(route, client_access(), wire.error, trusted_proxies=chosen.trusted_proxies)
+    return client_app(route, wire.error)
+
+
+def client_app(handler: App, body_of: Callable[[GatewayError], JsonObject] = error_body) -> ClientApp:
+    """An app that is only for clients who are let in."""
+    return ClientApp(
+        handler, client_access(), body_of, trusted_proxies=settings().trusted_proxies, metrics=embedded_metrics()
+    )
+
+
+@cache
+def embedded_metrics() -> Metrics | None:
+    from shared.web.embedded_metrics import EmbeddedMetrics
+
+    if settings().metrics == "off":
+        return None
+    return EmbeddedMetrics(settings().table_prefix, by_model=settings().metrics == "models")
 
 
 def queue_endpoint(chosen: Settings) -> Endpoint | None:

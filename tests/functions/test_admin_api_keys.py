@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from functions.admin_api_keys.api_keys import admin_api_keys_app
 from shared.store.client_key import read_key
 from shared.store.client_keys import ClientKeys
+from shared.store.limits import LimitTable
 from shared.store.tables import Tables
 from shared.web.admin_access import OpenAccess
 from tests.functions.admin_calls import client, wrong_fields
@@ -21,7 +22,7 @@ ALIAS = "/api/admin/inbound-api-keys"
 
 @pytest.fixture(scope="module")
 def app(shared_tables: Tables) -> FastAPI:
-    return admin_api_keys_app(ClientKeys(shared_tables), OpenAccess())
+    return admin_api_keys_app(ClientKeys(shared_tables), LimitTable(shared_tables), OpenAccess())
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ async def test_a_key_is_shown_once(admin: httpx.AsyncClient, keys: ClientKeys, p
     key = body.pop("api_key")
     shown = read_key(key)
     assert shown is not None
-    assert keys.get(body["id"]).opens(shown)
+    assert keys.get(body["id"]).opens(shown, 0)
     assert (body["label"], body["notes"], body["enabled"], body["key_prefix"]) == ("ci", "the build", True, key[:12])
     assert (body["last_used_at"], body["revoked_at"]) == (None, None)
     listed = await admin.get(path)
@@ -80,7 +81,8 @@ async def test_a_row_can_be_sent_back_changed(admin: httpx.AsyncClient) -> None:
     del row["api_key"]
     changed = await admin.put(f"{PATH}/{row['id']}", json={**row, "enabled": False, "label": "ci2"})
     assert changed.status_code == 200
-    assert changed.json() == {**row, "enabled": False, "label": "ci2", "updated_at": changed.json()["updated_at"]}
+    renewed = {"enabled": False, "status": "disabled", "label": "ci2", "updated_at": changed.json()["updated_at"]}
+    assert changed.json() == {**row, **renewed}
     back = (await admin.put(f"{PATH}/{row['id']}", json={"enabled": 1})).json()
     assert (back["enabled"], back["label"], back["notes"]) == (True, "ci2", "n")
 

@@ -85,6 +85,6 @@ def test_the_first_key_after_a_deploy_needs_no_gateway(capsys: pytest.CaptureFix
         assert main(arguments) == 0
         shown = read_key(capsys.readouterr().out.strip())
         assert shown is not None
-        assert ClientKeys(tables).get(shown.key_id).opens(shown)
+        assert ClientKeys(tables).get(shown.key_id).opens(shown, 0)
         assert main(arguments) == 2
         assert "named 'first'" in capsys.readouterr().err

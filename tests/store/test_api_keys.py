@@ -16,9 +16,11 @@ from shared.store.key_cache import KeyCache
 from shared.store.refusals import DuplicateName, NotFound
 from shared.store.tables import Patience, Tables
 
+NOW = 1_700_000_000.0
+
 
 class Clock:
-    now = 1_700_000_000.0
+    now = NOW
 
     def __call__(self) -> float:
         return self.now
@@ -70,7 +72,7 @@ def test_a_key_is_found_by_itself_and_kept_as_a_hash_only(keys: ClientKeys, tabl
     found = keys.find(shown.key_id)
     assert found == made.record == keys.get(shown.key_id)
     assert found is not None
-    assert found.opens(shown)
+    assert found.opens(shown, NOW)
     assert (found.label, found.notes, found.prefix) == ("ci", "for the build", made.key[:12])
     assert (found.created_at, found.revoked_at, found.last_used_at, found.version) == (1_700_000_000, None, None, 1)
     stored = repr([item.attribute_values for item in tables.api_keys.scan()])
@@ -79,7 +81,7 @@ def test_a_key_is_found_by_itself_and_kept_as_a_hash_only(keys: ClientKeys, tabl
     other = read_key(new_key())
     assert other is not None
     assert keys.find(other.key_id) is None
-    assert not found.opens(other)
+    assert not found.opens(other, NOW)
 
 
 def test_the_list_is_by_label_and_has_no_helpers_in_it(keys: ClientKeys) -> None:
@@ -109,8 +111,8 @@ def test_a_change_sets_what_is_given(keys: ClientKeys, clock: Clock) -> None:
     assert keys.change(made.record.key_id, enabled=False) == changed
     shown = read_key(made.key)
     assert shown is not None
-    assert not changed.opens(shown)
-    assert keys.change(made.record.key_id, enabled=True).opens(shown)
+    assert not changed.opens(shown, NOW)
+    assert keys.change(made.record.key_id, enabled=True).opens(shown, NOW)
 
 
 def test_a_revoked_key_stays_revoked(keys: ClientKeys, clock: Clock) -> None:
@@ -271,7 +273,7 @@ async def test_everyone_at_once_shares_one_read(cache: KeyCache, source: Source)
     await asyncio.sleep(0.02)
     asked[0].cancel()  # one that leaves takes nobody with it
     source.gate.set()
-    assert await asyncio.gather(*asked[1:]) == [True] * 29
+    assert all(await asyncio.gather(*asked[1:]))
     assert len(source.reads) == 1
 
 

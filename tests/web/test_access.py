@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.errors import GatewayError, StoreUnavailable
-from shared.store.client_key import Shown, new_key, read_key
+from shared.store.client_key import ClientKey, Shown, new_key, read_key
 from shared.web.access import KeyAccess
 from shared.web.app import ClientApp
 from shared.web.asgi import Receive, Scope, Send, read_body, send_json
@@ -34,11 +34,11 @@ class Keys:
         self.good.add(shown)
         return key, shown
 
-    async def verify(self, shown: Shown) -> bool:
+    async def verify(self, shown: Shown) -> ClientKey | None:
         self.asked.append(shown)
         if self.away:
             raise StoreUnavailable("the client keys cannot be read; try again")
-        return shown in self.good
+        return ClientKey(*shown, prefix="spk_", label="x") if shown in self.good else None
 
     async def settle(self) -> None:
         self.settled += 1
