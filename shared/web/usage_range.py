@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -63,8 +64,8 @@ def usage_range(
     until = now() if end_date is None else end_date
     since = until - DAY_SECONDS if start_date is None else start_date
     wrong: list[FieldError] = []
-    for name, value in (("start_date", since), ("end_date", until)):
-        if not 0 <= value <= _LATEST:  # also what is no number
+    for name, given, value in (("start_date", start_date, since), ("end_date", end_date, until)):
+        if given is not None and not 0 <= value <= _LATEST:  # also what is no number
             wrong.append(FieldError(name, "must be seconds since 1970, not after 2100"))
     if not wrong and since >= until:
         wrong.append(FieldError("start_date", "must lie before end_date"))
@@ -76,7 +77,7 @@ def usage_range(
     if wrong or zone is None:
         raise InvalidFields(wrong)
     found = UsageRange(
-        int(since) // SLOT_SECONDS * SLOT_SECONDS, -(-int(-(-until // 1)) // SLOT_SECONDS) * SLOT_SECONDS, zone
+        math.floor(max(since, 0) / SLOT_SECONDS) * SLOT_SECONDS, math.ceil(until / SLOT_SECONDS) * SLOT_SECONDS, zone
     )
     _refuse_quarters(found, timezone or "UTC")
     return found
