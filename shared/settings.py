@@ -112,6 +112,9 @@ class Settings:
     max_body_bytes: int = _setting("MAX_BODY_BYTES", _int(1_024, 1 << 30), 32 << 20)
     log_level: str = _setting("LOG_LEVEL", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 
+    log_format: str = _setting("LOG_FORMAT", _one_of("text", "json"), "text")
+    metrics: str = _setting("METRICS", _one_of("off", "total", "models"), "off")
+
     table_prefix: str = _setting("TABLE_PREFIX", _text, "serverless-proxy")
     region: str = _setting("AWS_REGION", _text, "us-east-1", "AWS_DEFAULT_REGION")
     dynamodb_url: str | None = _setting("AWS_ENDPOINT_URL_DYNAMODB", _url, None)
@@ -163,9 +166,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _decided(values: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """With what follows from other variables: in the cloud clients need keys, AUTH_ENABLED asks for sessions."""
+    """With what follows from other variables: in the cloud clients need keys and logs are for machines, AUTH_ENABLED
+    asks for sessions."""
     if in_cloud(environment):
         values.setdefault("client_access", "required")
+        values.setdefault("log_format", "json")
+        values.setdefault("metrics", "models")
     if values.get("auth_enabled") and values.setdefault("admin_auth", "session") == "none":
         raise SettingsError("ADMIN_AUTH=none and AUTH_ENABLED=true contradict each other; leave one out")
     if values.get("admin_auth") == "oidc":

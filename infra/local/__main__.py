@@ -10,10 +10,11 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from infra.local.freshness import FreshConfiguration
-from infra.local.serving import PortTaken, bind, log_to_stderr, server
+from infra.local.serving import PortTaken, bind, server
 from shared.settings import Settings, SettingsError, read_settings
 from shared.web.admin_access import open_admin_problem
 from shared.web.asgi import App
+from shared.web.log_lines import log_to_stderr
 
 READY = """
 Serverless Proxy is ready.
@@ -161,7 +162,7 @@ def main() -> int:
     if problem := open_admin_problem(chosen):
         print(problem, file=sys.stderr)  # noqa: T201
         return 2
-    log_to_stderr(chosen.log_level)
+    log_to_stderr(chosen.log_level, as_json=chosen.log_format == "json")
     try:
         import uvloop
 

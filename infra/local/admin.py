@@ -7,9 +7,10 @@ import sys
 
 from infra.local.leash import follow_parent
 from infra.local.router import Router
-from infra.local.serving import PortTaken, bind, log_to_stderr, server
+from infra.local.serving import PortTaken, bind, server
 from shared.errors import GatewayError, MethodNotAllowed
 from shared.web.asgi import Headers, Scope, Send, send_json
+from shared.web.log_lines import log_to_stderr
 from shared.web.wiring import settings
 from shared.wire import dumps
 
@@ -22,7 +23,7 @@ async def send_error(scope: Scope, send: Send, error: GatewayError) -> None:
 
 def main() -> int:
     chosen = settings()
-    log_to_stderr(chosen.log_level)
+    log_to_stderr(chosen.log_level, as_json=chosen.log_format == "json")
     follow_parent()
     try:
         listener = bind(chosen.host, chosen.admin_port, "ADMIN_PORT")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import logging
 import socket
-import sys
 import time
 
 import uvicorn
@@ -49,16 +47,8 @@ def server(app: App) -> uvicorn.Server:
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,  # nobody asks for the client's address
+            proxy_headers=False,  # TRUSTED_PROXIES is read by the app, the same here and in the cloud
             timeout_keep_alive=75,
             timeout_graceful_shutdown=5,
         )
     )
-
-
-def log_to_stderr(level: str) -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S"
-    )
-    for noisy in ("uvicorn.error", "uvicorn", "botocore", "pynamodb", "asyncio"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))

@@ -21,7 +21,7 @@ from typing import IO
 from infra.local.leash import follow_parent
 from infra.local.ledger_feed import LedgerFeed
 from infra.local.rollup_feed import EngineRollups, RollupFeed
-from infra.local.serving import PortTaken, bind, log_to_stderr, server
+from infra.local.serving import PortTaken, bind, server
 from infra.local.store_disk import DamagedFile, RedoFile
 from infra.local.store_engine import Engine
 from infra.local.store_server import StoreServer
@@ -29,6 +29,7 @@ from shared.settings import Settings, SettingsError, read_settings
 from shared.store.journal import JournalTail
 from shared.store.ledger import Ledger
 from shared.store.tables import Tables
+from shared.web.log_lines import log_to_stderr
 
 _LOCK_SECONDS = 3.0  # a store whose parent was killed needs a moment to follow it
 
@@ -112,7 +113,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn stops first, and then raises it again
     try:
         chosen = read_settings(os.environ)
-        log_to_stderr(chosen.log_level)
+        log_to_stderr(chosen.log_level, as_json=chosen.log_format == "json")
         if arguments.leash:
             follow_parent()
         with lock(arguments.data_dir):

@@ -59,7 +59,9 @@ class Answer:
     be called in every ending: it closes the upstream connection and records an answer nobody waited for.
     """
 
-    def __init__(self, route: Route, stop: Stop, source: Source, first: Batch, steps: list[Step]) -> None:
+    def __init__(
+        self, route: Route, stop: Stop, source: Source, first: Batch, steps: list[Step], tally: Tally
+    ) -> None:
         self.virtual_model = route.virtual_model
         self.stop = stop
         self.attempts = 1
@@ -67,13 +69,16 @@ class Answer:
         self._source = source
         self._first: Batch | None = first
         self._steps = steps
+        self._tally = tally
         self._over = False
 
     async def next(self) -> Batch | None:
         while not self._over:
             batch, self._first = self._first, None
             if batch is None:
+                asked = time.monotonic()
                 batch = await self._source.next()
+                self._tally.waited_seconds += time.monotonic() - asked
             if batch is None:
                 self._over = True
                 batch = self._finish()
@@ -108,30 +113,30 @@ class Gateway:
         health: HealthNotes,
         timeouts: Timeouts,
         queue: Endpoint | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
         self.catalog = catalog
         self.recorder = recorder
         self._adapters = adapters
         self._keys = keys
-        limiter: Limiter | None = None,
         self._health = health
         self._timeouts = timeouts
         self._queue = queue
+        self._limiter = limiter
         self._steps = Steps()
 
     async def answer(self, request: ChatRequest, caller: Caller) -> Answer:
         """Ask target after target until one answers; raises the last target's failure."""
+        check_model(caller.limits, request.model)
         route = await self._route(request.model)
-        self._limiter = limiter
         request = apply_policy(request, route.virtual_model)
+        request = bounded(request, caller.limits, route.virtual_model.prices)
+        await self._reserve(request, route, caller)
         failure: GatewayError = NoEndpointEnabled(f"virtual model {request.model!r} has no target", param="model")
         for number, stop in enumerate(route.stops, 1):
             try:
-        check_model(caller.limits, request.model)
                 answer = await self._try(request, route, stop, caller, number)
             except GatewayError as error:
-        request = bounded(request, caller.limits, route.virtual_model.prices)
-        await self._reserve(request, route, caller)
                 self._note(stop, error)
                 failure = error
                 if not error.another_target_may_help:
@@ -142,11 +147,6 @@ class Gateway:
                 return answer
         raise failure
 
-    async def _route(self, model: str) -> Route:
-        try:
-            return resolve(await self.catalog.get(), model, self._queue)
-        except ModelNotFound:
-            return resolve(await self.catalog.refreshed(), model, self._queue)
     async def settle(self, caller: Caller) -> None:
         """After the client's last byte: what its key has used, and what the ledger still has to write."""
         lease, caller.tally.lease = caller.tally.lease, None
@@ -166,6 +166,11 @@ class Gateway:
         seconds = None if caller.deadline is None else max(0.0, caller.deadline - time.monotonic())
         caller.tally.lease = await self._limiter.reserve(caller.key_id, limits, demand, seconds)
 
+    async def _route(self, model: str) -> Route:
+        try:
+            return resolve(await self.catalog.get(), model, self._queue)
+        except ModelNotFound:
+            return resolve(await self.catalog.refreshed(), model, self._queue)
 
     async def _try(self, request: ChatRequest, route: Route, stop: Stop, caller: Caller, number: int) -> Answer:
         """One target: its answer, once the first batch is there."""
@@ -173,6 +178,7 @@ class Gateway:
         target = await self._target(route, stop)
         together = adapter.serves_choices(request, target)
         source = self._attempts(adapter, request, target, route, stop, caller, number, together=together)
+        asked = time.monotonic()
         try:
             first = await source.next()
         except OneChoiceOnly:
@@ -185,7 +191,9 @@ class Gateway:
         except BaseException:
             await source.aclose()
             raise
-        answer = Answer(route, stop, source, first or [], self._steps(request, route, stop))
+        finally:
+            caller.tally.waited_seconds += time.monotonic() - asked
+        answer = Answer(route, stop, source, first or [], self._steps(request, route, stop), caller.tally)
         answer.dropped = adapter.dropped(request, target)
         return answer
 
@@ -213,17 +221,21 @@ class Gateway:
 
     async def embed(self, request: EmbeddingRequest, caller: Caller) -> tuple[Embeddings, Stop]:
         """The vectors of the first target that has them."""
+        check_model(caller.limits, request.model)
         route = await self._route(request.model)
+        await self._reserve(request, route, caller)
         failure: GatewayError = NoEndpointEnabled(f"virtual model {request.model!r} has no target", param="model")
         for number, stop in enumerate(route.stops, 1):
             meter = Meter(self.recorder, request, stop, caller, number, route.virtual_model.prices)
             try:
                 target = await self._target(route, stop)
-                answer = await self._adapters[stop.endpoint.type].embed(request, target)
+                asked = time.monotonic()
+                try:
+                    answer = await self._adapters[stop.endpoint.type].embed(request, target)
+                finally:
+                    caller.tally.waited_seconds += time.monotonic() - asked
             except GatewayError as error:
-        check_model(caller.limits, request.model)
                 meter.fail(error)
-        await self._reserve(request, route, caller)
                 name_endpoint(error, stop.endpoint)
                 self._note(stop, error)
                 failure = error

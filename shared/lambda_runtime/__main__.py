@@ -13,11 +13,11 @@ import sys
 from importlib import import_module
 
 from shared.lambda_runtime.failure import init_failure
-from shared.lambda_runtime.log_lines import log_to_stderr
 from shared.lambda_runtime.loop import run
 from shared.lambda_runtime.runtime_api import RuntimeApi
 from shared.settings import read_settings
 from shared.web.asgi import App
+from shared.web.log_lines import log_to_stderr
 
 log = logging.getLogger("shared.lambda_runtime")
 
@@ -32,7 +32,8 @@ def load(name: str) -> App:
 def main() -> int:
     address = os.environ["AWS_LAMBDA_RUNTIME_API"]
     try:
-        log_to_stderr(read_settings(os.environ).log_level)
+        chosen = read_settings(os.environ)
+        log_to_stderr(chosen.log_level, as_json=chosen.log_format == "json")
         app = load(sys.argv[1] if len(sys.argv) > 1 else os.environ["_HANDLER"])
     except (Exception, SystemExit) as error:  # the outermost handler: Lambda must be told why there is no function
         log.exception("the app cannot be loaded")

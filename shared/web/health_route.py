@@ -11,6 +11,7 @@ from shared.errors import StoreUnavailable
 from shared.gateway.answer import Gateway
 from shared.gateway.catalog import Catalog
 from shared.web.asgi import Receive, Scope, Send, send_json
+from shared.web.responses import caller_of, success_headers
 from shared.wire import JsonObject, dumps
 
 
@@ -64,4 +65,5 @@ class HealthRoute:
             "endpoints": endpoints,
             "virtual_models": sum(model.enabled for model in catalog.virtual_models.values()),
         }
-        await send_json(send, 200, dumps(body), [(b"cache-control", b"no-store")])
+        headers = [(b"cache-control", b"no-store"), *success_headers(caller_of(scope))]
+        await send_json(send, 200, dumps(body), headers)

@@ -7,8 +7,9 @@ import sys
 import uvloop
 
 from infra.local.router import Router
-from infra.local.serving import bind, log_to_stderr, server
+from infra.local.serving import bind, server
 from shared.web.app import send_error
+from shared.web.log_lines import log_to_stderr
 from tests.benchmarks.processes import announce, pin
 
 
@@ -22,5 +23,5 @@ async def serve() -> None:
 
 if __name__ == "__main__":
     pin(sys.argv[1])
-    log_to_stderr("INFO")
+    log_to_stderr("INFO", as_json=False)
     uvloop.run(serve())

@@ -1,0 +1,55 @@
+"""Log records as lines: JSON for machines, or text for whoever sits at the laptop; each with its request's id."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from shared.wire import JsonObject, dumps
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""The request that the running task serves; tasks and threads that it starts inherit it."""
+
+_QUIETER = ("botocore", "pynamodb", "asyncio", "urllib3", "uvicorn", "uvicorn.error")
+
+
+class JsonLine(logging.Formatter):
+    """One line of JSON, as CloudWatch wants it, a traceback included. `fields` of the record stand beside the rest."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: JsonObject = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request_id := _request_id(record):
+            line["request_id"] = request_id
+        line |= getattr(record, "fields", {})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return dumps(line).decode()
+
+
+class TextLine(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        line = super().formatMessage(record)
+        request_id = _request_id(record)
+        return f"{line} [{request_id}]" if request_id else line
+
+
+def log_to_stderr(level: str, *, as_json: bool) -> None:
+    sink = logging.StreamHandler(sys.stderr)
+    sink.setFormatter(JsonLine() if as_json else TextLine())
+    logging.basicConfig(level=level, handlers=[sink], force=True)
+    for name in _QUIETER:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def _request_id(record: logging.LogRecord) -> str:
+    return getattr(record, "request_id", "") or REQUEST_ID.get()
