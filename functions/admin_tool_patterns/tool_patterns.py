@@ -15,7 +15,7 @@ from functions.admin_tool_patterns.schemas import (
     ToolPatternRow,
     tool_pattern_row,
 )
-from functions.admin_tool_patterns.trial import Outcome, Sample, outcome_of_format, outcome_of_pattern
+from functions.admin_tool_patterns.trial import Outcome, Sample, outcome, outcome_of_format
 from shared.errors import MethodNotAllowed
 from shared.store.config_records import ToolPatternRecord
 from shared.store.config_store import ConfigStore
@@ -94,16 +94,21 @@ class _ToolPatterns:
         return Deleted()
 
     def test(self, sample: Sample) -> Outcome:
-        """Try a draft or a pattern of the list, enabled or not, on a sample. Nothing is saved.
+        """Try a draft or a pattern of the list, enabled or not, on a sample, or all that is in force with
+        `with_patterns`. Nothing is saved.
 
         `false_positives` are harmless texts, built in, that it would spoil where the sample's tools are declared.
         """
-        if (sample.pattern is None) == (sample.pattern_id is None):
-            raise invalid_field("pattern", "send a draft here, or the pattern_id of one in the list")
+        drafted = (sample.pattern is not None) + (sample.pattern_id is not None)
+        if drafted > 1 or not (drafted or sample.with_patterns):
+            raise invalid_field("pattern", "send a draft here, or the pattern_id of one in the list, or with_patterns")
         if isinstance(sample.pattern_id, str) and sample.pattern_id.startswith(PREFIX):
             return outcome_of_format(sample, format_of(sample.pattern_id))
+        records, switches = self._store.list_tool_patterns()
         try:
-            return outcome_of_pattern(sample, self._pattern(sample))
+            return outcome(
+                sample, self._pattern(sample) if drafted else None, (record.pattern() for record in records), switches
+            )
         except PatternError as error:
             raise invalid_field(error.field, str(error)) from None
 

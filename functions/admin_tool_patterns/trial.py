@@ -1,35 +1,41 @@
-"""A pattern or a built-in format tried on a sample, before answers are read with it."""
+"""Patterns and built-in formats tried on a sample, before answers are read with them."""
 
 from __future__ import annotations
 
-import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
 from functions.admin_tool_patterns.schemas import DraftToolPattern
-from shared.chat.events import TextDelta, ToolCallDelta, ToolCallStarted
 from shared.chat.request import Tool
+from shared.store.config_records import FormatSwitches
 from shared.tool_calls.formats import Format
-from shared.tool_calls.grammar import Grammar
-from shared.tool_calls.harmless import HARMLESS
-from shared.tool_calls.machine import Machine, Match
+from shared.tool_calls.grammar import Grammar, grammar_of
+from shared.tool_calls.machine import Match
 from shared.tool_calls.patterns import Pattern
-from shared.tool_calls.schema import Toolbox
-from shared.tool_calls.trial import MAX_SAMPLE, FalsePositive, FoundCall, Trial, try_pattern
+from shared.tool_calls.trial import MAX_SAMPLE, NO_FORMATS, FoundCall, Trial, try_on
 from shared.web.admin_errors import FieldError, InvalidFields
-from shared.web.admin_fields import Flag, Form
+from shared.web.admin_fields import Blank, Flag, Form
 
 _MOST_TOOLS = 128
 _NAME_CHARS = 256
-_TRIED = "\0tried"  # no format's id: the original's patterns and our formats share names
+_PATTERN = "\0"  # begins no format's id: the original's patterns and our formats share names
+
+Engine: TypeAlias = Literal["regex", "builtin"]
+
+
+Scope = Annotated[Annotated[str, Field(max_length=_NAME_CHARS)] | None, Blank]
 
 
 class Sample(Form):
     """What a model might write, and the tools of the request: a call counts only when its name is one of theirs.
 
-    `pattern` is a draft, `pattern_id` one of the list; `with_formats` false leaves the built-in formats out.
+    `pattern` is a draft, `pattern_id` one of the list. `with_formats`: beside the built-in formats that are switched
+    on. `with_patterns`: beside the patterns of the list that are enabled and, where `model` or `endpoint` is named,
+    hold for it; then neither draft nor id is needed, and the outcome is what the gateway would make of the sample.
     """
 
     passed_over: ClassVar[tuple[str, ...]] = ()
@@ -39,6 +45,9 @@ class Sample(Form):
     pattern: DraftToolPattern | None = None
     pattern_id: Annotated[int, Field(strict=True, ge=1)] | Annotated[str, Field(max_length=100)] | None = None
     with_formats: Flag = True
+    with_patterns: Flag = False
+    model: Scope = None
+    endpoint: Scope = None
 
     def declared(self) -> list[Tool]:
         """The tools as OpenAI's clients declare them, or the functions alone; raises InvalidFields."""
@@ -66,13 +75,19 @@ class Call(BaseModel):
 
 class Place(BaseModel):
     pattern: str = Field(description="the pattern's name, or the built-in format's")
-    engine: Literal["regex", "builtin"]
+    engine: Engine
     start: int = Field(description="the first character of what it read in the sample")
     end: int
 
 
+class Hits(BaseModel):
+    pattern: str
+    engine: Engine
+    count: int = Field(description="how many places of the sample it read calls from")
+
+
 class FalsePositives(BaseModel):
-    text: str = Field(description="a harmless text that the pattern alone takes for calls")
+    text: str = Field(description="a harmless text that the pattern alone, or without one all, would take for calls")
     calls: list[Call]
 
 
@@ -82,59 +97,53 @@ class Outcome(BaseModel):
     calls: list[Call]
     text: str
     matches: list[Place]
+    hits: list[Hits]
     warnings: list[str]
     milliseconds: float
     false_positives: list[FalsePositives]
 
 
-def outcome_of_pattern(sample: Sample, pattern: Pattern) -> Outcome:
-    """Raises PatternError when the engine cannot use the pattern."""
-    tried = replace(pattern, pattern_name=_TRIED)
-    trial = try_pattern(sample.sample, sample.declared(), tried, with_formats=sample.with_formats)
-    return _outcome(trial, pattern.pattern_name)
+def outcome(sample: Sample, tried: Pattern | None, stored: Iterable[Pattern], switches: FormatSwitches) -> Outcome:
+    """Raises PatternError when the engine cannot use `tried`, which stands in for the stored pattern of its name."""
+    others = [
+        _known(each)
+        for each in stored
+        if sample.with_patterns
+        and each.enabled
+        and each.applies(sample.model, sample.endpoint)
+        and (tried is None or each.pattern_name != tried.pattern_name)
+    ]
+    grammar = grammar_of(switches.on, switches.off) if sample.with_formats else NO_FORMATS
+    return _outcome(try_on(sample.sample, sample.declared(), grammar, others, _known(tried) if tried else None))
 
 
 def outcome_of_format(sample: Sample, row: Format) -> Outcome:
-    """The one format, without the others."""
-    box, grammar = Toolbox(sample.declared()), Grammar((row,))
-    machine = Machine(box, grammar)
-    start = time.perf_counter()
-    calls, text = _read(machine, sample.sample)
-    seconds = time.perf_counter() - start
-    spoilt = ((harmless, _read(Machine(box, grammar), harmless)[0]) for harmless in HARMLESS)
-    false_positives = tuple(FalsePositive(harmless, found) for harmless, found in spoilt if found)
-    return _outcome(Trial(calls, text, tuple(machine.found), (), seconds, false_positives))
+    """The one format, on or off, without the others."""
+    return _outcome(try_on(sample.sample, sample.declared(), Grammar((row,)), ()))
 
 
-def _read(machine: Machine, text: str) -> tuple[tuple[FoundCall, ...], str]:
-    calls: list[FoundCall] = []
-    said: list[str] = []
-    for event in [*machine.feed(text), *machine.finish()]:
-        match event:
-            case TextDelta():
-                said.append(event.text)
-            case ToolCallStarted():
-                calls.append(FoundCall(event.name, ""))
-            case ToolCallDelta():
-                calls[-1] = FoundCall(calls[-1].name, calls[-1].arguments + event.arguments)
-    return tuple(calls), "".join(said)
+def _known(pattern: Pattern) -> Pattern:
+    """The pattern under a name that no format has."""
+    return replace(pattern, pattern_name=_PATTERN + pattern.pattern_name)
 
 
-def _outcome(trial: Trial, pattern_name: str = "") -> Outcome:
+def _outcome(trial: Trial) -> Outcome:
+    places = [_place(match) for match in trial.matches]
+    hits = Counter((place.pattern, place.engine) for place in places)
     return Outcome(
         calls=_calls(trial.calls),
         text=trial.text,
-        matches=[_place(match, pattern_name) for match in trial.matches],
-        warnings=list(trial.warnings),
+        matches=places,
+        hits=[Hits(pattern=pattern, engine=engine, count=count) for (pattern, engine), count in hits.items()],
+        warnings=[warning.removeprefix(_PATTERN) for warning in trial.warnings],
         milliseconds=round(1_000 * trial.seconds, 3),
         false_positives=[FalsePositives(text=text, calls=_calls(calls)) for text, calls in trial.false_positives],
     )
 
 
-def _place(match: Match, pattern_name: str) -> Place:
-    if match.by == _TRIED:
-        return Place(pattern=pattern_name, engine="regex", start=match.start, end=match.end)
-    return Place(pattern=match.by, engine="builtin", start=match.start, end=match.end)
+def _place(match: Match) -> Place:
+    engine: Engine = "regex" if match.by.startswith(_PATTERN) else "builtin"
+    return Place(pattern=match.by.removeprefix(_PATTERN), engine=engine, start=match.start, end=match.end)
 
 
 def _calls(found: tuple[FoundCall, ...]) -> list[Call]:

@@ -67,11 +67,13 @@ class Pattern:
     endpoints: tuple[str, ...] = ()
     notes: str | None = None
 
-    def applies(self, model: str, endpoint: str) -> bool:
-        """Whether the pattern is for this virtual model and this endpoint; globs, none meaning all."""
-        return (not self.models or any(fnmatchcase(model, glob) for glob in self.models)) and (
-            not self.endpoints or any(fnmatchcase(endpoint, glob) for glob in self.endpoints)
-        )
+    def applies(self, model: str | None, endpoint: str | None) -> bool:
+        """Whether the pattern is for this virtual model and this endpoint, None being any; no globs mean all."""
+        return _fits(model, self.models) and _fits(endpoint, self.endpoints)
+
+
+def _fits(name: str | None, globs: tuple[str, ...]) -> bool:
+    return name is None or not globs or any(fnmatchcase(name, glob) for glob in globs)
 
 
 def pattern_of(record: Mapping[str, Any]) -> Pattern:

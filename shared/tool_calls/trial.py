@@ -1,4 +1,4 @@
-"""Try a pattern on a sample before it is saved: what it finds, what it leaves, what it costs, what it would spoil."""
+"""Try formats and patterns on a sample: what they find, what they leave, what they cost, what they would spoil."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from shared.chat.events import Event, TextDelta, ToolCallDelta, ToolCallStarted
 from shared.chat.request import Tool
-from shared.tool_calls.grammar import Grammar, grammar_of
+from shared.tool_calls.grammar import Grammar
 from shared.tool_calls.harmless import HARMLESS
 from shared.tool_calls.machine import Machine, Match
 from shared.tool_calls.patterns import Pattern, PatternSet, compiled
@@ -42,23 +42,28 @@ class Trial(NamedTuple):
     false_positives: tuple[FalsePositive, ...]
 
 
-def try_pattern(sample: str, tools: Sequence[Tool], pattern: Pattern, *, with_formats: bool = True) -> Trial:
-    """What comes of `sample` with this pattern, enabled or not; raises PatternError when it cannot be used at all.
+def try_on(
+    sample: str, tools: Sequence[Tool], grammar: Grammar, patterns: Sequence[Pattern], tried: Pattern | None = None
+) -> Trial:
+    """What comes of `sample` with these formats and patterns, and with `tried` among them, enabled or not.
 
-    `with_formats`: beside the built-in formats, as an answer would be read; else the pattern alone.
+    The false positives are those of `tried` alone, or without one of all together. Raises PatternError when `tried`
+    cannot be used at all; what is wrong with the others is among the warnings.
     """
-    warnings = compiled(pattern).warnings
+    warnings = compiled(tried).warnings if tried else ()
     box = Toolbox(tools)
-    patterns = PatternSet((replace(pattern, enabled=True),))
+    alone = PatternSet((replace(tried, enabled=True),)) if tried else None
+    together = PatternSet((*patterns, *((replace(tried, enabled=True),) if tried else ())))
     start = time.perf_counter()
-    calls, text, matches = _read(sample[:MAX_SAMPLE], box, grammar_of() if with_formats else NO_FORMATS, patterns)
+    calls, text, matches = _read(sample[:MAX_SAMPLE], box, grammar, together)
     seconds = time.perf_counter() - start
-    spoilt = ((harmless, _read(harmless, box, NO_FORMATS, patterns)[0]) for harmless in HARMLESS)
+    blamed = (NO_FORMATS, alone) if alone else (grammar, together)
+    spoilt = ((harmless, _read(harmless, box, *blamed)[0]) for harmless in HARMLESS)
     return Trial(
         calls,
         text,
         matches,
-        warnings,
+        (*warnings, *(f"{name} is not used: {reason}" for name, reason in together.broken.items())),
         seconds,
         tuple(FalsePositive(harmless, found) for harmless, found in spoilt if found),
     )

@@ -28,6 +28,8 @@ BASH = {"type": "object", "properties": {"command": {"type": "string"}}, "requir
 TOOLS = [{"type": "function", "function": {"name": "bash", "parameters": BASH}}]
 HERMES = '<tool_call>\n{"name": "bash", "arguments": {"command": "ls"}}\n</tool_call>'
 
+MISTRAL = '[TOOL_CALLS]bash[ARGS]{"command": "ls"}'
+
 
 @pytest.fixture(scope="module")
 def app(shared_store: ConfigStore) -> FastAPI:
@@ -279,6 +281,35 @@ async def test_a_pattern_is_told_from_the_format_of_its_name(admin: httpx.AsyncC
     for with_formats, engine in ((True, "builtin"), (False, "regex")):
         outcome = await tried(admin, sample=sample, pattern_id=row.id, with_formats=with_formats)
         assert [(match["pattern"], match["engine"]) for match in outcome["matches"]] == [("bracket_tool", engine)]
+
+
+async def test_a_trial_shows_what_the_gateway_would_do(admin: httpx.AsyncClient) -> None:
+    """The formats as they are switched, and the enabled patterns that hold for the model and the endpoint."""
+    await created(admin, a_pattern(models=["fast*"], endpoints=["local"]))
+    await created(admin, a_pattern(pattern_name="off", regex_pattern=r"\[RUN:(\w+):([^\]]+)\]", enabled=False))
+    sample = f"[EXECUTE:bash:pwd] [RUN:bash:ls] [EXECUTE:bash:id] {MISTRAL}"
+
+    async def found(**scope: Any) -> list[tuple[str, str, int]]:
+        outcome = await tried(admin, sample=sample, with_patterns=True, **scope)
+        return [(hit["pattern"], hit["engine"], hit["count"]) for hit in outcome["hits"]]
+
+    assert await found() == [("execute", "regex", 2), ("mistral", "builtin", 1)]
+    assert await found(model="fast-1", endpoint="local") == await found()
+    assert await found(model="slow") == await found(endpoint="cloud") == [("mistral", "builtin", 1)]
+    assert (await admin.put("/tool-patterns/builtin:mistral", json={"enabled": False})).status_code == 200
+    assert await found() == [("execute", "regex", 2)]
+    assert await found(model="slow") == []
+    draft = a_pattern(pattern_name="run", regex_pattern=r"\[RUN:(\w+):([^\]]+)\]")
+    both = await tried(admin, sample=sample, with_patterns=True, pattern=draft)
+    assert [match["pattern"] for match in both["matches"]] == ["execute", "run", "execute"]
+    assert both["text"].strip() == MISTRAL
+
+
+async def test_a_draft_stands_in_for_the_stored_pattern_of_its_name(admin: httpx.AsyncClient) -> None:
+    await created(admin, a_pattern())
+    draft = a_pattern(regex_pattern=r"\[RUN:(\w+):([^\]]+)\]")
+    outcome = await tried(admin, sample="[EXECUTE:bash:pwd] [RUN:bash:ls]", with_patterns=True, pattern=draft)
+    assert outcome["text"].strip() == "[EXECUTE:bash:pwd]"
 
 
 async def test_a_format_is_tried_alone(admin: httpx.AsyncClient) -> None:

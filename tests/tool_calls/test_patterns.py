@@ -14,7 +14,7 @@ from shared.tool_calls.machine import Machine
 from shared.tool_calls.pattern_defaults import DEFAULT_PATTERNS
 from shared.tool_calls.patterns import PatternError, PatternSet, compiled, pattern_of, trigger_of
 from shared.tool_calls.schema import Toolbox
-from shared.tool_calls.trial import NO_FORMATS, try_pattern
+from shared.tool_calls.trial import NO_FORMATS, try_on
 from tests.tool_calls.corpus import tools
 
 CODING = tools({"tools": ["coding"]})
@@ -112,12 +112,13 @@ def test_scoping_is_by_globs() -> None:
     assert pattern.applies("qwen3", "local")
     assert not pattern.applies("gpt", "local")
     assert not pattern.applies("qwen3", "cloud")
+    assert pattern.applies(None, "local")
 
 
 def test_a_trial_says_what_was_found_what_is_left_and_where() -> None:
     call = '<tool_call>{"name": "read", "arguments": {"filePath": "a"}}</tool_call>'
     sample = f"First [EXECUTE:bash:ls] then {call}"
-    trial = try_pattern(sample, CODING, pattern_of(a_pattern(enabled=False)))
+    trial = try_on(sample, CODING, grammar_of(), (), pattern_of(a_pattern(enabled=False)))
     assert [call.name for call in trial.calls] == ["bash", "read"]
     assert trial.text == "First then "
     assert [(match.by, sample[match.start : match.end]) for match in trial.matches] == [
@@ -130,7 +131,7 @@ def test_a_trial_says_what_was_found_what_is_left_and_where() -> None:
 
 def test_a_trial_shows_the_harmless_texts_that_a_pattern_would_spoil() -> None:
     action = next(record for record in DEFAULT_PATTERNS if record["pattern_name"] == "action")
-    trial = try_pattern("[searching for TODO]", CODING, pattern_of(action))
+    trial = try_on("[searching for TODO]", CODING, grammar_of(), (), pattern_of(action))
     assert any("README" in spoilt.text for spoilt in trial.false_positives)
 
 
