@@ -5,9 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run key test check lint types contracts fast-tests infra-test cloud cloud-test synth diff deploy destroy bundles setup setup-dev lock bench parsers backends clean
+.PHONY: run key test check lint types contracts fast-tests infra-test cloud cloud-test synth diff deploy destroy bundles dashboard dashboard-if-possible dashboard-test chromium setup setup-dev lock bench parsers backends clean
 
-run: setup            ## set up and serve: API on 8002, admin on 5001
+run: setup dashboard-if-possible   ## set up and serve: API on 8002, admin API and dashboard on 5001
 	@$(BIN)/python -m infra.local
 
 # LABEL=ci, and one of URL=… (of an admin API, with ADMIN_TOKEN=…) or TABLE_PREFIX=… (of a deployment)
@@ -60,6 +60,43 @@ cloud: $(VENV)/.infra   ## the deployment on this machine: the template on moto,
 cloud-test: $(VENV)/.infra   ## the black-box suite and what only the cloud has, against that
 	$(BIN)/python -m pytest -n 0 -m cloud tests/cloud
 
+DASHBOARD = admin_frontend
+DASHBOARD_SOURCES := $(shell find $(DASHBOARD)/src $(DASHBOARD)/public -type f ! -name schema.ts) \
+  $(addprefix $(DASHBOARD)/,index.html vite.config.ts tsconfig.json)
+
+dashboard: $(DASHBOARD)/dist/index.html   ## build the dashboard's static files; needs Node 20 or newer
+
+# whoever has no Node, or no network now, still gets the gateway
+dashboard-if-possible: setup
+	@if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)'; \
+	then $(MAKE) --no-print-directory dashboard || echo "the dashboard could not be built; the APIs are served all the same"; \
+	else test -f $(DASHBOARD)/dist/index.html || echo "no dashboard: \`make dashboard\` builds it, with Node 20 or newer"; fi
+
+$(DASHBOARD)/dist/index.html: $(DASHBOARD_SOURCES) $(DASHBOARD)/node_modules/.pinned | setup
+	@echo "building the dashboard …"
+	@$(BIN)/python -m infra.admin_openapi
+	@cd $(DASHBOARD) && npm run --silent build -- --logLevel warn
+	@touch $@
+
+$(DASHBOARD)/node_modules/.pinned: $(DASHBOARD)/package-lock.json
+	@cd $(DASHBOARD) && npm ci --silent
+	@touch $@
+
+# its types are made from the admin API as it is now: a field that was renamed breaks the build
+dashboard-test: $(VENV)/.dashboard $(DASHBOARD)/node_modules/.pinned chromium   ## the dashboard in a real browser
+	@rm -f $(DASHBOARD)/dist/index.html
+	@$(MAKE) --no-print-directory dashboard
+	$(BIN)/python -m pytest -n 0 -m dashboard tests/dashboard
+
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null \
+	|| { test -n "$$CI" && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
+	|| { echo "the dashboard's tests drive Chromium: apt-get install chromium"; exit 1; }
+
+$(VENV)/.dashboard: requirements/dashboard.txt $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dashboard.txt
+	@touch $@
+
 bundles: $(VENV)/.infra   ## build every function's bundle for Lambda and print its size
 	@$(BIN)/python -m infra.bundling
 
@@ -99,8 +136,10 @@ lock:                 ## pin again, newest versions
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade requirements/run.in -o requirements/run.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements/run.txt requirements/dev.in -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements/dev.txt requirements/infra.in -o requirements/infra.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -c requirements/dev.txt requirements/dashboard.in -o requirements/dashboard.txt
 	npm install --package-lock-only --omit-lockfile-registry-resolved
+	cd $(DASHBOARD) && npm install --package-lock-only --omit-lockfile-registry-resolved
 	$(BIN)/python -m tests.backends.lock
 
 clean:
-	rm -rf $(VENV) .venv-backends build cdk.out node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-backends build cdk.out node_modules $(DASHBOARD)/node_modules $(DASHBOARD)/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,6 +17,7 @@ from constructs import Construct
 from infra.admin_access import sign_in_origins
 from infra.context import Context
 from infra.routes import ROUTES, Route
+from infra.site_headers import FURTHER, content_security_policy
 
 # The page's own paths lead to its one document, with and without the prefix that the original's links have.
 _REWRITE = r"""
@@ -38,6 +39,10 @@ def admin_patterns(routes: Iterable[Route] = ROUTES) -> tuple[str, ...]:
         if not path.startswith("/api/admin/"):
             patterns.add(f"{literal}*" if parameter else path)
     return tuple(sorted(patterns))
+
+
+CLIENT_PATHS = ("/health", "/v1/chat/completions")
+"""What the page asks of the data path, on its own origin: how endpoints were last seen, and the playground's chats."""
 
 
 class AdminSite(Construct):
@@ -109,7 +114,7 @@ class AdminSite(Construct):
                     )
                 ],
             ),
-            additional_behaviors=dict.fromkeys(admin_patterns(), admin_api),
+            additional_behaviors=dict.fromkeys((*admin_patterns(), *CLIENT_PATHS), admin_api),
             default_root_object="index.html",
             domain_names=[chosen.dashboard_domain] if chosen.dashboard_domain else None,
             certificate=certificate,
@@ -119,25 +124,13 @@ class AdminSite(Construct):
         )
 
     def _headers(self, chosen: Context) -> cloudfront.ResponseHeadersPolicy:
-        connect = " ".join(("'self'", *sign_in_origins(self, chosen)))
-        policy = {
-            "default-src": "'none'",
-            "script-src": "'self'",
-            "style-src": "'self' 'unsafe-inline'",  # Mantine writes its variables into a style element
-            "img-src": "'self' data:",
-            "font-src": "'self'",
-            "connect-src": connect,
-            "base-uri": "'none'",
-            "form-action": "'none'",
-            "frame-ancestors": "'none'",
-        }
         return cloudfront.ResponseHeadersPolicy(
             self,
             "Headers",
             comment=f"{chosen.prefix}: dashboard",
             security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
                 content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
-                    content_security_policy="; ".join(f"{name} {value}" for name, value in policy.items()),
+                    content_security_policy=content_security_policy(sign_in_origins(self, chosen)),
                     override=True,
                 ),
                 content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
@@ -154,10 +147,7 @@ class AdminSite(Construct):
             custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
                 custom_headers=[
                     cloudfront.ResponseCustomHeader(header=header, value=value, override=True)
-                    for header, value in (
-                        ("cross-origin-opener-policy", "same-origin"),
-                        ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-                    )
+                    for header, value in FURTHER
                 ]
             ),
         )

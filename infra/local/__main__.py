@@ -20,6 +20,7 @@ READY = """
 Serverless Proxy is ready.
 
   API        http://{host}:{api_port}/v1
+  Dashboard  http://{host}:{admin_port}/proxy-dashboard
   Admin API  http://{host}:{admin_port}/api/admin
   Data       {data_dir}
 
@@ -101,6 +102,7 @@ async def _serve(chosen: Settings) -> None:
     api = bind(chosen.host, chosen.api_port, "API_PORT")
     admin_port = chosen.admin_port or _free_port()
     os.environ["ADMIN_PORT"] = str(admin_port)
+    os.environ["API_PORT"] = str(api.getsockname()[1])  # for the dashboard, which tells it and calls it
     async with AsyncExitStack() as children:
         starting = []
         if chosen.dynamodb_url is None:

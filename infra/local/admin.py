@@ -1,18 +1,22 @@
-"""The admin API on its own port, in a process of its own: `python -m infra.local.admin`."""
+"""The admin API and the dashboard on their own port, in a process of its own: `python -m infra.local.admin`."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 
+from infra.local.dashboard import Dashboard
 from infra.local.leash import follow_parent
 from infra.local.router import Router
 from infra.local.serving import PortTaken, bind, server
 from shared.errors import GatewayError, MethodNotAllowed
 from shared.web.asgi import Headers, Scope, Send, send_json
 from shared.web.log_lines import log_to_stderr
-from shared.web.wiring import settings
+from shared.web.wiring import adapters, settings
 from shared.wire import dumps
+
+DASHBOARD = Path(__file__).parents[2] / "admin_frontend" / "dist"
 
 
 async def send_error(scope: Scope, send: Send, error: GatewayError) -> None:
@@ -32,7 +36,8 @@ def main() -> int:
         return 2
     router = Router(("admin", "public"), send_error)
     router.preload()
-    asyncio.run(server(router).serve(sockets=[listener]))
+    app = Dashboard(DASHBOARD, router, adapters().upstream, chosen)
+    asyncio.run(server(app).serve(sockets=[listener]))
     return 0
 
 

@@ -1,0 +1,51 @@
+/** What several pages read, each under one key. */
+import { queryOptions } from "@tanstack/react-query";
+import { type Schemas, api, ask } from "./client";
+
+export type Endpoint = Schemas["EndpointRow"];
+export type VirtualModel = Schemas["VirtualModelRow"];
+export type ApiKey = Schemas["ApiKey"];
+export type ToolPattern = Schemas["ToolPatternRow"];
+
+export const endpointsQuery = queryOptions({
+  queryKey: ["endpoints"],
+  queryFn: ({ signal }) => ask(api.GET("/api/admin/endpoints", { signal })),
+});
+
+export const virtualModelsQuery = queryOptions({
+  queryKey: ["virtual-models"],
+  queryFn: ({ signal }) => ask(api.GET("/api/admin/virtual-models", { signal })),
+});
+
+export const apiKeysQuery = queryOptions({
+  queryKey: ["api-keys"],
+  queryFn: async ({ signal }) => (await ask(api.GET("/api/admin/api-keys", { signal }))).items,
+});
+
+export const patternsQuery = queryOptions({
+  queryKey: ["tool-patterns"],
+  queryFn: ({ signal }) => ask(api.GET("/api/admin/tool-patterns", { signal })),
+});
+
+/** How the gateway last saw an endpoint; `/health` is no admin route and not in its document. */
+export interface Sighting {
+  name: string;
+  healthy: boolean | null;
+  last_seen: number | null;
+  error: string | null;
+}
+
+export interface Health {
+  status: string;
+  store: { ok: boolean; latency_ms?: number; error?: string };
+  endpoints: Sighting[];
+}
+
+export const healthQuery = queryOptions({
+  queryKey: ["health"],
+  refetchInterval: 15_000,
+  queryFn: async ({ signal }): Promise<Health> => {
+    const answer = await fetch("/health", { signal });
+    return (await answer.json()) as Health;
+  },
+});

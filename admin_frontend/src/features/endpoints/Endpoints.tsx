@@ -1,0 +1,134 @@
+/** The list of endpoints: how each was last seen, switched on and off, tested, deleted. */
+import { ActionIcon, Anchor, Button, Group, Switch, Text } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link } from "react-router";
+import { api, ask, asRefusal } from "../../api/client";
+import { type Endpoint, type Sighting, endpointsQuery, healthQuery } from "../../api/queries";
+import { Icon } from "../../parts/Icon";
+import { type Column, List } from "../../parts/List";
+import { useTell } from "../../parts/Notices";
+import { Page } from "../../parts/Page";
+import { Seen } from "../../parts/Seen";
+import { Empty } from "../../parts/States";
+import { ConnectionTest } from "./ConnectionTest";
+import { DeleteEndpoint } from "./DeleteEndpoint";
+import { typeOf } from "./types";
+
+export function Endpoints() {
+  const endpoints = useQuery(endpointsQuery);
+  const health = useQuery(healthQuery);
+  const [doomed, setDoomed] = useState<Endpoint>();
+  const seen = new Map<string, Sighting>(health.data?.endpoints.map((each) => [each.name, each]));
+
+  const columns: Column<Endpoint>[] = [
+    {
+      key: "name",
+      title: "Name",
+      by: (row) => row.name.toLowerCase(),
+      cell: (row) => (
+        <Anchor component={Link} to={`/endpoints/${row.id}`} fw={600} size="sm">
+          {row.name}
+        </Anchor>
+      ),
+    },
+    {
+      key: "type",
+      title: "Type",
+      by: (row) => row.endpoint_type,
+      cell: (row) => typeOf(row.endpoint_type)?.label ?? row.endpoint_type,
+    },
+    { key: "url", title: "URL", wide: true, by: (row) => row.url, cell: (row) => <span className="mono">{row.url}</span> },
+    {
+      key: "key",
+      title: "Key",
+      wide: true,
+      cell: (row) => (row.has_api_key ? <span className="mono">…{row.api_key_hint ?? "set"}</span> : <Dash />),
+    },
+    {
+      key: "priority",
+      title: "Priority",
+      align: "right",
+      wide: true,
+      by: (row) => -row.priority,
+      cell: (row) => row.priority,
+    },
+    {
+      key: "seen",
+      title: "Last seen",
+      wide: true,
+      by: (row) => -(seen.get(row.name)?.last_seen ?? 0),
+      cell: (row) => <Seen sighting={seen.get(row.name)} enabled={row.enabled} />,
+    },
+    { key: "enabled", title: "Enabled", by: (row) => (row.enabled ? 0 : 1), cell: (row) => <Enabled endpoint={row} /> },
+    {
+      key: "actions",
+      title: "Actions",
+      cell: (row) => (
+        <Group gap={6} wrap="nowrap">
+          <ConnectionTest id={row.id} name={row.name} compact />
+          <ActionIcon variant="default" aria-label={`Delete ${row.name}`} onClick={() => setDoomed(row)}>
+            <Icon name="trash" size={16} />
+          </ActionIcon>
+        </Group>
+      ),
+    },
+  ];
+
+  const add = (
+    <Button component={Link} to="/endpoints/new" leftSection={<Icon name="add" size={16} />}>
+      Add endpoint
+    </Button>
+  );
+  return (
+    <Page
+      title="Endpoints"
+      lead="Backends that answer requests. What clients ask for are virtual models, which lead here."
+      actions={add}
+    >
+      <List
+        label="endpoints"
+        noun="endpoint"
+        rows={endpoints.data}
+        error={endpoints.error}
+        retry={() => void endpoints.refetch()}
+        columns={columns}
+        id={(row) => row.id}
+        words={(row) => `${row.name} ${row.endpoint_type} ${row.url}`}
+        sorted="name"
+        empty={
+          <Empty icon="endpoints" title="No endpoints yet" action={add}>
+            An endpoint is a backend with its address and key: a provider like OpenAI or Anthropic, or a server of your
+            own.
+          </Empty>
+        }
+      />
+      {doomed && <DeleteEndpoint endpoint={doomed} onClose={() => setDoomed(undefined)} />}
+    </Page>
+  );
+}
+
+function Enabled({ endpoint }: { endpoint: Endpoint }) {
+  const queries = useQueryClient();
+  const tell = useTell();
+  const change = useMutation({
+    mutationFn: (enabled: boolean) =>
+      ask(api.PUT("/api/admin/endpoints/{id}", { params: { path: { id: endpoint.id } }, body: { enabled } })),
+    onSuccess: (saved) => tell.done(`${saved.name} is ${saved.enabled ? "enabled" : "disabled"}.`),
+    onError: (error) => tell.failed(`${endpoint.name} was not changed: ${asRefusal(error).message}`),
+    onSettled: () => queries.invalidateQueries({ queryKey: ["endpoints"] }),
+  });
+  return (
+    <Switch
+      aria-label={`${endpoint.name} enabled`}
+      checked={change.isPending ? change.variables : endpoint.enabled}
+      onChange={(event) => change.mutate(event.currentTarget.checked)}
+    />
+  );
+}
+
+const Dash = () => (
+  <Text component="span" size="sm" c="dimmed">
+    none
+  </Text>
+);

@@ -1,0 +1,54 @@
+/** Numbers, money and times as people read them, in the browser's language and time zone. */
+
+const whole = new Intl.NumberFormat();
+const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+
+export const count = (value: number): string => whole.format(value);
+
+/** 1,234,567 as 1.2M. */
+export const shortCount = (value: number): string => (value < 10_000 ? whole.format(value) : short.format(value));
+
+/** Exact to the digits that matter: cents for large amounts, millionths for small ones. */
+export function dollars(value: number | string | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  const amount = Number(value);
+  if (amount === 0) return "$0";
+  const digits = Math.abs(amount) >= 1 ? 2 : Math.abs(amount) >= 0.01 ? 4 : 8;
+  return `$${amount.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: digits })}`;
+}
+
+export function milliseconds(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  return value < 1_000 ? `${Math.round(value)} ms` : `${(value / 1_000).toFixed(value < 10_000 ? 2 : 1)} s`;
+}
+
+export const percent = (share: number): string => `${(share * 100).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
+
+/** Seconds since 1970. */
+export const dateTime = (seconds: number): string => moment.format(seconds * 1_000);
+
+export function timeOfDay(seconds: number): string {
+  const at = new Date(seconds * 1_000);
+  return at.toDateString() === new Date().toDateString() ? clock.format(at) : moment.format(at);
+}
+
+const STEPS: readonly [number, Intl.RelativeTimeFormatUnit][] = [
+  [86_400, "day"],
+  [3_600, "hour"],
+  [60, "minute"],
+];
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+
+/** "5 minutes ago". */
+export function ago(seconds: number | null | undefined, now = Date.now() / 1_000): string {
+  if (seconds === null || seconds === undefined) return "never";
+  const passed = now - seconds;
+  for (const [length, unit] of STEPS) if (passed >= length) return relative.format(-Math.floor(passed / length), unit);
+  return "just now";
+}
+
+export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;
+
+export const zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";

@@ -1,0 +1,62 @@
+/** Every page and its address; each is read when it is first visited. */
+import { RouterProvider, createBrowserRouter, useRouteError } from "react-router";
+import { BASE } from "./deployment";
+import { Page } from "./parts/Page";
+import { Empty, Failed, Loading } from "./parts/States";
+import { Shell } from "./shell/Shell";
+
+let router: ReturnType<typeof createBrowserRouter> | undefined;
+
+/** Made when somebody is let in: a sign-in changes the address before. */
+export function Routed() {
+  router ??= makeRouter();
+  return <RouterProvider router={router} />;
+}
+
+function makeRouter() {
+  return createBrowserRouter(
+    [
+      {
+        element: <Shell />,
+        hydrateFallbackElement: <Loading />,
+        children: [
+          {
+            errorElement: <Broken />,
+            children: [
+              { index: true, lazy: async () => ({ Component: (await import("./features/overview/Overview")).Overview }) },
+              {
+                path: "endpoints",
+                lazy: async () => ({ Component: (await import("./features/endpoints/Endpoints")).Endpoints }),
+              },
+              {
+                path: "endpoints/:id",
+                lazy: async () => ({ Component: (await import("./features/endpoints/EndpointPage")).EndpointPage }),
+              },
+              { path: "*", element: <Nowhere /> },
+            ],
+          },
+        ],
+      },
+    ],
+    { basename: BASE },
+  );
+}
+
+function Nowhere() {
+  return (
+    <Page title="Not found">
+      <Empty icon="search" title="There is no such page">
+        The menu has all of them.
+      </Empty>
+    </Page>
+  );
+}
+
+function Broken() {
+  const error = useRouteError();
+  return (
+    <Page title="Something broke">
+      <Failed error={error} retry={() => location.reload()} />
+    </Page>
+  );
+}

@@ -1,0 +1,17 @@
+import { type MantineThemeOverride, createTheme } from "@mantine/core";
+
+/** Read by the page and by the build, which writes its variables into a file (vite.config.ts). */
+export const theme: MantineThemeOverride = createTheme({
+  primaryColor: "indigo",
+  primaryShade: { light: 8, dark: 7 }, // white text on it has more than 4.5:1
+  defaultRadius: "md",
+  cursorType: "pointer",
+  fontFamily: 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
+  fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace',
+  headings: { fontWeight: "650" },
+  components: {
+    // the lock is a style element, which the policy forbids
+    Modal: { defaultProps: { lockScroll: false } },
+    Drawer: { defaultProps: { lockScroll: false } },
+  },
+});
