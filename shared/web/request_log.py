@@ -89,7 +89,8 @@ def _answer_fields(records: list[Record]) -> JsonObject:
 
 
 def _sentence(fields: JsonObject) -> str:
-    said = f"{fields['http.request.method']} {fields['url.path']} {fields['http.response.status_code']}"
+    path = "".join(letter if letter.isprintable() else "?" for letter in fields["url.path"])
+    said = f"{fields['http.request.method']} {path} {fields['http.response.status_code']}"
     if "gateway.outcome" in fields:
         tokens = f"{fields['gen_ai.usage.input_tokens']} + {fields['gen_ai.usage.output_tokens']} tokens"
         cost = f", ${fields['gateway.cost_usd']}" if "gateway.cost_usd" in fields else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -19,6 +20,10 @@ from tests.functions.admin_calls import client, wrong_fields
 NOW_MS = 1_790_000_000_000
 PATH = "/api/admin/activity"
 COSTS = ["cost", "input_cost", "cache_read_cost", "cache_write_cost", "output_cost"]
+
+
+BY_KEY = {"key_id": "key_a", "path": "/v1/chat/completions", "client_address": "203.0.113.9"}
+PRICED = {"price_version": "abc", "input_cost": 10, "cache_read_cost": 1_000, "output_cost": 50_000_000_000}
 
 
 def a_record(number: int, **fields: Any) -> Record:
@@ -40,14 +45,18 @@ def a_record(number: int, **fields: Any) -> Record:
     return Record(**{**defaults, **fields})
 
 
+def iso(number: int) -> str:
+    return datetime.fromtimestamp(NOW_MS / 1_000 + number, UTC).isoformat()
+
+
 @pytest.fixture(scope="module")
 def ledger(shared_tables: Tables) -> Ledger:
     """Six records that no test changes."""
     ledger = Ledger(shared_tables, keep_days=90, now=lambda: NOW_MS / 1_000 + 3_600)
     ledger.put_batch(
         [
-            a_record(1),
-            a_record(2, virtual_model="slow", endpoint_id=2, endpoint_name="other"),
+            a_record(1, **BY_KEY, **PRICED),
+            a_record(2, virtual_model="slow", endpoint_id=2, endpoint_name="other", path="/v1/embeddings"),
             a_record(3, status=404, outcome="failed", error_code="upstream_not_found"),
             a_record(4, status=429, outcome="failed"),
             a_record(5, status=499, outcome="aborted"),
@@ -128,6 +137,22 @@ async def test_shows_the_newest_first(admin: httpx.AsyncClient) -> None:
         ({"endpoint": "-2"}, [6]),
         ({"endpoint": "runpod"}, [6]),
         ({"endpoint": "backend", "status": "2xx", "model": "fast"}, [1]),
+        ({"key_id": "key_a"}, [1]),
+        ({"key_id": "key"}, []),
+        ({"path": "/v1/chat"}, [1]),
+        ({"path": "embeddings"}, [2]),
+        ({"client": "203.0.113."}, [1]),
+        ({"client": "203.0.113.10"}, []),
+        ({"least_cost": "0.05"}, [1]),
+        ({"least_cost": "0.050000001011"}, []),
+        ({"least_cost": "0"}, [6, 5, 4, 3, 2, 1]),
+        ({"since": str(NOW_MS // 1000 + 5)}, [6, 5]),
+        ({"since": str(NOW_MS // 1000 + 2), "until": str(NOW_MS // 1000 + 5)}, [4, 3, 2]),
+        ({"until": f"{NOW_MS // 1000 + 1}.001"}, [1]),
+        ({"since": iso(4), "until": iso(5)}, [4]),
+        ({"since": iso(6).replace("+00:00", "Z")}, [6]),
+        ({"since": "2030-01-01"}, []),
+        ({"since": iso(2), "until": iso(6), "model": "slow", "endpoint": "other", "status": "2xx"}, [2]),
         ({"status": "", "model": "", "endpoint": "", "outcome": "", "cursor": ""}, [6, 5, 4, 3, 2, 1]),
     ],
 )
@@ -165,10 +190,29 @@ async def test_cursors_walk_through_all_of_it(admin: httpx.AsyncClient) -> None:
         ({"status": "failed", "outcome": "success"}, "outcome"),
         ({"cursor": "rubbish"}, "cursor"),
         ({"model": "x" * 301}, "model"),
+        ({"since": "yesterday"}, "since"),
+        ({"until": "-1"}, "until"),
+        ({"since": "2026-13-01"}, "since"),
+        ({"least_cost": "-1"}, "least_cost"),
+        ({"least_cost": "NaN"}, "least_cost"),
     ],
 )
 async def test_refuses_what_is_no_filter(admin: httpx.AsyncClient, filters: dict[str, str], field: str) -> None:
     assert wrong_fields(await admin.get(PATH, params=filters)) == [field]
+
+
+async def test_shows_what_it_cost_and_for_whom(admin: httpx.AsyncClient) -> None:
+    row = (await admin.get(PATH, params={"key_id": "key_a"})).json()["items"][0]
+    shown = {"key_id", "path", "client_address", "price_version", *COSTS}
+    assert {name: row[name] for name in shown} == {
+        **BY_KEY,
+        "price_version": "abc",
+        "cost": "0.05000000101",
+        "input_cost": "0.00000000001",
+        "cache_read_cost": "0.000000001",
+        "cache_write_cost": "0",
+        "output_cost": "0.05",
+    }
 
 
 async def test_a_ledger_without_records_is_an_empty_list(shared_tables: Tables) -> None:

@@ -36,6 +36,9 @@ class InMemory:
     async def get(self) -> Catalog:
         return self.catalog
 
+    async def refreshed(self) -> Catalog:
+        return self.catalog
+
     async def reveal(self, endpoint: Endpoint) -> str | None:
         return None
 
