@@ -1,4 +1,4 @@
-"""`make cloud` once for all of these tests: the template deployed, the bundles running, IAM asked about every request."""
+"""`make cloud` once for all of these tests: the template deployed, the bundles running, IAM asked every time."""
 
 from __future__ import annotations
 

@@ -104,8 +104,9 @@ class Environment:
         self._watch = asyncio.create_task(self._watch_process(self._process))
         if await self._ready_within(machine.limits.init_seconds) and not self.dead:
             return None
+        failure = self._broken or self._ended()
         await self.kill()
-        return self._broken or Failed("Sandbox.Timedout", f"no function after {machine.limits.init_seconds:g} s")
+        return failure or Failed("Sandbox.Timedout", f"no function after {machine.limits.init_seconds:g} s")
 
     async def _spawn(self, sink: BinaryIO, environment: dict[str, str]) -> asyncio.subprocess.Process:
         function = self._function
@@ -151,14 +152,20 @@ class Environment:
             self._signal(signal.SIGSTOP)
         return await self._offered.get()
 
+    def _ended(self) -> Failed | None:
+        """What became of the process, if it has ended."""
+        if self._process is None or self._process.returncode is None:
+            return None
+        return Failed("Runtime.ExitError", f"Runtime exited with exit status {self._process.returncode}")
+
     def _fail_init(self, failure: Failed) -> None:
         self._broken = failure
 
     async def _watch_process(self, process: asyncio.subprocess.Process) -> None:
-        code = await process.wait()
+        await process.wait()
         self.dead, self.idle = True, False
-        if self._current is not None:
-            failure = Failed("Runtime.ExitError", f"Runtime exited with exit status {code}")
+        failure = self._ended()
+        if self._current is not None and failure is not None:
             await self._current.break_off(failure)
 
     async def kill(self) -> None:

@@ -45,7 +45,9 @@ class LambdaService:
 
     async def _start(self, name: str) -> Environment | Failed:
         function, environments = self._functions[name], self._environments[name]
-        environments[:] = [each for each in environments if not each.dead]
+        for ended in [each for each in environments if each.dead]:
+            environments.remove(ended)
+            await ended.kill()
         most = function.concurrency or self._machine.limits.environments
         if len(environments) + self._starting[name] >= most:
             return Failed(THROTTLED, "Rate Exceeded.")

@@ -50,6 +50,7 @@ class RuntimeApi:
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
+            await self._server.wait_closed()
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
