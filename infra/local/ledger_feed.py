@@ -61,8 +61,16 @@ class LedgerFeed:
                 self._tail.skip_to_newest(self._keep_records)  # too far behind: what it would put, it would drop
             taken = self.take(_SLICE)
             await asyncio.sleep(0)
-            counted = self._rollups.take(_COUNTED_SLICE)
+            counted = self._count()
             await asyncio.sleep(0 if taken == _SLICE or counted == _COUNTED_SLICE else _POLL_SECONDS)
+
+    def _count(self) -> int:
+        """A full disk is no reason to end the store, and the journal keeps what is not counted yet."""
+        try:
+            return self._rollups.take(_COUNTED_SLICE)
+        except OSError as failure:
+            log.error("usage is not added up, and will be later: %s", failure)
+            return 0
 
     def take(self, limit: int) -> int:
         """Put the journal's next records; returns how many."""

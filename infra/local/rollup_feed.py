@@ -49,9 +49,7 @@ class RollupFeed:
     def __init__(self, tail: JournalTail, store: EngineRollups) -> None:
         self._tail = tail
         self._store = store
-        position = store.read([_POSITION]).get(_POSITION)
-        if position is not None:
-            tail.resume(wire.loads(position.content))
+        self._resume()
 
     def take(self, limit: int) -> int:
         """Count the journal's next records; returns how many."""
@@ -70,9 +68,13 @@ class RollupFeed:
         try:
             self._store.write([*puts, Put(_POSITION, wire.dumps(position), held.get(_POSITION, NOTHING).version)])
         except BaseException:
-            self._tail.resume(before)
+            self._resume()  # what is written says whether it was: the failure may have come after it
             raise
         return len(records)
+
+    def _resume(self) -> None:
+        position = self._store.read([_POSITION]).get(_POSITION)
+        self._tail.resume({} if position is None else wire.loads(position.content))
 
     @property
     def is_behind(self) -> bool:

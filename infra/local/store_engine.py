@@ -111,8 +111,8 @@ class Engine:
     def _append(self, changes: list[Change]) -> None:
         files: dict[RedoFile, list[Change]] = {}
         for change in changes:
-            redo = self._apart.get(change[1], self._redo) if change[0] in ("put", "delete") else self._redo
-            files.setdefault(redo, []).append(change)
+            name = change[1]["TableName"] if change[0] == "create" else change[1]
+            files.setdefault(self._apart.get(name, self._redo), []).append(change)
         for redo, some in files.items():
             redo.append(some)
 
@@ -121,7 +121,7 @@ class Engine:
             self._redo.rewrite(self._everything())
         for name, redo in self._apart.items():
             if redo.has_grown:
-                redo.rewrite(self._items(name))
+                redo.rewrite(self._whole(name))
 
     def _taken(self, name: str) -> OrderedTable | SingleKeyTable:
         found = self._backend.tables[name]
@@ -151,8 +151,6 @@ class Engine:
         if operation == "DeleteTable":
             name = wire.loads(body)["TableName"]
             self._creations.pop(name, None)
-            if name in self._apart:
-                self._apart[name].rewrite([])
             return [["drop", name]]
         if operation not in _WRITES:
             return []
@@ -169,14 +167,17 @@ class Engine:
         (OrderedTable if table.has_range_key else SingleKeyTable).take_over(table, self._touched)
 
     def _everything(self) -> Iterator[list[Change]]:
-        for name, request in self._creations.items():
-            yield [["create", request]]
-            if name not in self._volatile and name not in self._apart:
-                yield from self._items(name)
+        for name in self._creations:
+            if name not in self._apart:
+                yield from self._whole(name)
 
-    def _items(self, name: str) -> Iterator[list[Change]]:
+    def _whole(self, name: str) -> Iterator[list[Change]]:
+        """The table, if there is one, and its items where they are kept."""
+        if name not in self._creations:
+            return
+        yield [["create", self._creations[name]]]
         changes: list[Change] = []
-        for _, item in self._taken(name).places() if name in self._creations else ():
+        for _, item in () if name in self._volatile else self._taken(name).places():
             changes.append(["put", name, _attributes(item)])
             if len(changes) == _ITEMS_A_LINE:
                 yield changes

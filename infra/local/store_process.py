@@ -62,26 +62,31 @@ def lock(data_dir: Path) -> IO[str]:
         return file
 
 
-async def serve(port: int, data_dir: Path, chosen: Settings) -> None:
-    # The address is never used: the models only say here what an item looks like.
-    tables = Tables(chosen.table_prefix, region=chosen.region, endpoint="http://127.0.0.1:9")
-    ledger_name = tables.ledger.Meta.table_name
-    rollups_name = tables.rollups.Meta.table_name
+def store_tables(chosen: Settings) -> Tables:
+    """They only say what an item looks like here: the address is never used."""
+    return Tables(chosen.table_prefix, region=chosen.region, endpoint="http://127.0.0.1:9")
+
+
+def open_engine(data_dir: Path, chosen: Settings) -> Engine:
+    """The tables of a folder that is locked. Raises DamagedFile."""
+    tables = store_tables(chosen)
     engine = Engine(
         RedoFile(data_dir / "tables"),
-        volatile=frozenset({ledger_name}),
-        apart={
-            rollups_name: RedoFile(data_dir / "rollups"),
-            tables.limits.Meta.table_name: RedoFile(data_dir / "limits"),
-        },
+        volatile=frozenset({tables.ledger.Meta.table_name}),
+        apart={tables.rollups.Meta.table_name: RedoFile(data_dir / "rollups")},
     )
     for name, keys in tables.key_names().items():
         engine.ensure_table(name, *keys)
+    return engine
+
+
+async def serve(port: int, data_dir: Path, chosen: Settings) -> None:
+    tables, engine = store_tables(chosen), open_engine(data_dir, chosen)
     feed = LedgerFeed(
         JournalTail(data_dir / "ledger"),
         Ledger(tables, keep_days=chosen.ledger_ttl_days),
-        engine.table(ledger_name),
-        RollupFeed(JournalTail(data_dir / "ledger"), EngineRollups(engine, rollups_name)),
+        engine.table(tables.ledger.Meta.table_name),
+        RollupFeed(JournalTail(data_dir / "ledger"), EngineRollups(engine, tables.rollups.Meta.table_name)),
         keep_records=chosen.ledger_local_records,
         keep_days=chosen.ledger_ttl_days,
     )

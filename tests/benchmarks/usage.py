@@ -1,0 +1,207 @@
+"""The dashboard's questions over a year of roll-ups for 200 models and 1,000 keys, asked of the laptop's tables.
+
+    python -m tests.benchmarks.usage
+
+Each key uses five models a day of its ten; a third of the keys and all models are used in each half-hour. The year is
+written straight into the tables' file, and then asked through the admin app over HTTP to the store's own process.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from fastapi.testclient import TestClient
+
+from functions.admin_usage.usage import PATH, admin_usage_app
+from infra.local.store_disk import RedoFile
+from shared import wire
+from shared.store.counters import FIELDS, TTFT_CLASSES, Counters
+from shared.store.key_labels import KeyLabels
+from shared.store.rollup_reader import RollupReader
+from shared.store.rollups import (
+    DAY,
+    ENDPOINT,
+    KEY,
+    KINDS,
+    MODEL,
+    MONTH,
+    PAIR,
+    SLOT,
+    Cells,
+    Kind,
+    Level,
+    pack,
+    place_at,
+    shard_of,
+)
+from shared.store.tables import Tables
+from shared.web.admin_access import OpenAccess
+
+MODELS = [f"model-{number:03d}" for number in range(200)]
+KEYS = [f"{number:032x}" for number in range(1_000)]
+ENDPOINTS = [f"{number}|endpoint-{number}" for number in range(20)]
+END = datetime(2026, 11, 20, 17, 30, tzinfo=UTC)
+BEGIN = END - timedelta(days=365)
+NOW = int(END.timestamp()) + 600
+BUDGET_MS = 300
+_PREFIX = "bench"
+_ROUNDS = 9
+
+YEAR = {"start_date": int(BEGIN.timestamp()), "end_date": NOW}
+MONTH_BACK = {"start_date": NOW - 30 * 86_400, "end_date": NOW}
+DAY_BACK = {"start_date": NOW - 86_400, "end_date": NOW}
+QUESTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("a year: sum, and its first 31 days by model", "", YEAR),
+    ("30 days by day and model, UTC", "", MONTH_BACK),
+    ("30 days by day and model, Berlin", "", MONTH_BACK | {"timezone": "Europe/Berlin"}),
+    ("30 days by day and model, New York", "", MONTH_BACK | {"timezone": "America/New_York"}),
+    ("30 days of one model", "", MONTH_BACK | {"virtual_model": MODELS[7]}),
+    ("30 days of one key", "", MONTH_BACK | {"key_id": KEYS[7]}),
+    ("a year by model", "/by_model", YEAR),
+    ("a year by endpoint", "/by_endpoint", YEAR),
+    ("a year by key", "/by_key", YEAR),
+    ("30 days by key", "/by_key", MONTH_BACK),
+    ("a day by key", "/by_key", DAY_BACK),
+    ("a year of one key by model", "/by_model", YEAR | {"key_id": KEYS[7]}),
+    ("a week by hour", "/by_hour", {"start_date": NOW - 7 * 86_400, "end_date": NOW}),
+    ("a year of embeddings", "/embeddings", YEAR),
+)
+
+
+def fill(folder: Path) -> None:
+    """The file that the store would have written. Packs of one kind and level differ only in their numbers' places."""
+    file = RedoFile(folder / "rollups")
+    chance = random.Random(3)
+    name = f"{_PREFIX}-rollups"
+    keys = {"dimension": "HASH", "moment": "RANGE"}
+    table = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        "KeySchema": [{"AttributeName": key, "KeyType": role} for key, role in keys.items()],
+    }
+    file.append([["create", table]])
+    for level, moments in ((SLOT, _moments(timedelta(minutes=30))), (DAY, _moments(timedelta(days=1)))):
+        _write(file, name, level, moments, chance)
+    _write(file, name, MONTH, sorted({moment[:7] for moment in _moments(timedelta(days=1))}), chance)
+    file.close()
+
+
+def _moments(step: timedelta) -> list[str]:
+    count = int((END - BEGIN) / step)
+    return [(BEGIN + step * number).strftime("%Y-%m-%dT%H:%M") for number in range(count + 1)]
+
+
+def _write(file: RedoFile, name: str, level: Level, moments: list[str], chance: random.Random) -> None:
+    packs = [(kind, shard, [_packed(kind, shard, level, chance) for _ in range(5)]) for kind, shard in _shards()]
+    for moment in moments:
+        changes: list[Any] = []
+        for kind, shard, some in packs:
+            if level is SLOT and kind is PAIR and shard != shard_of(PAIR, KEYS[7]):
+                continue  # a gigabyte that no question reads
+            place = place_at(level, kind, shard, moment)
+            item = {
+                "dimension": {"S": place.dimension},
+                "moment": {"S": place.moment},
+                "version": {"N": "9"},
+                "content": {"B": chance.choice(some)},
+            }
+            changes.append(["put", name, item])
+        file.append(changes)
+
+
+def _shards() -> Iterator[tuple[Kind, int]]:
+    for kind in KINDS:
+        for shard in range(kind.shards):
+            yield kind, shard
+
+
+def _packed(kind: Kind, shard: int, level: Level, chance: random.Random) -> str:
+    cells: Cells = {name: _row(kind, chance) for name in _names(kind, level, chance, shard)}
+    return base64.b64encode(pack(cells)).decode()
+
+
+def _names(kind: Kind, level: Level, chance: random.Random, shard: int) -> list[str]:
+    if kind is MODEL:
+        return [f"chat|{model}" for model in MODELS if shard_of(kind, model) == shard]
+    if kind is ENDPOINT:
+        return [f"chat|{endpoint}" for endpoint in ENDPOINTS]
+    if kind in (KEY, PAIR):
+        keys = [key for key in KEYS if shard_of(kind, key) == shard and (level is not SLOT or chance.random() < 1 / 3)]
+        if kind is KEY:
+            return [f"chat|{key}" for key in keys]
+        count = {SLOT: 2, DAY: 5, MONTH: 10}[level]
+        return [f"chat|{key}|{model}" for key in keys for model in chance.sample(MODELS, count)]
+    return ["chat", "embedding"]
+
+
+def _row(kind: Kind, chance: random.Random) -> Counters:
+    row = [chance.randrange(10 ** chance.randrange(1, 8)) for _ in FIELDS]
+    return row + ([chance.randrange(100) for _ in range(TTFT_CLASSES)] if kind.has_ttft else [])
+
+
+def measure(folder: Path) -> list[tuple[str, float, float, int, int]]:
+    """Each question with the median and the longest time in ms, its Queries, and the bytes of its answer."""
+    began = time.monotonic()
+    fill(folder)
+    print(f"written in {time.monotonic() - began:.0f} s", file=sys.stderr)
+    store = subprocess.Popen(
+        [sys.executable, "-m", "infra.local.store_process", "--leash", "--data-dir", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TABLE_PREFIX": _PREFIX},
+    )
+    try:
+        assert store.stdout is not None
+        line = store.stdout.readline()
+        print(f"{line.strip()} after {time.monotonic() - began:.0f} s", file=sys.stderr)
+        os.environ |= {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
+        tables = Tables(_PREFIX, region="us-east-1", endpoint=line.split()[-1])
+        reader = RollupReader(tables, now=lambda: NOW)
+        app = TestClient(
+            admin_usage_app(reader, KeyLabels(tables), OpenAccess(), now=lambda: NOW), base_url="http://127.0.0.1:5001"
+        )
+        return [(what, *_asked(app, reader, path, parameters)) for what, path, parameters in QUESTIONS]
+    finally:
+        store.terminate()
+        store.wait(20)
+
+
+def _asked(
+    app: TestClient, reader: RollupReader, path: str, parameters: dict[str, Any]
+) -> tuple[float, float, int, int]:
+    took, size, before = [], 0, reader.queries
+    for _ in range(_ROUNDS):
+        began = time.perf_counter()
+        answer = app.get(PATH + path, params=parameters)
+        took.append((time.perf_counter() - began) * 1e3)
+        assert answer.status_code == 200, answer.text
+        assert wire.loads(answer.content)
+        size = len(answer.content)
+    return statistics.median(took), max(took), (reader.queries - before) // _ROUNDS, size
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(Path(folder))
+    print(f"load {os.getloadavg()[0]:.1f}, budget {BUDGET_MS} ms\n")
+    print("| question, over a year of 200 models and 1,000 keys | median ms | longest ms | Queries | answer KB |")
+    print("|---|--:|--:|--:|--:|")
+    for what, median, longest, queries, size in rows:
+        print(f"| {what} | {median:.0f} | {longest:.0f} | {queries} | {size / 1e3:.0f} |")
+
+
+if __name__ == "__main__":
+    main()
