@@ -85,7 +85,7 @@ class Machine:
         self._outlet = Outlet(source, choice, first_call, make_id)
         self._place = Place()
         self._patterns = patterns
-        self._pattern_budget = Budget(patterns.count if patterns else 0)
+        self._pattern_budget = Budget()
         triggers: Mapping[str, tuple[Compiled, ...]] = patterns.by_trigger if patterns else {}
         self._triggers = triggers
         opening = grammar.opening(tools.names, frozenset(triggers))
@@ -120,8 +120,8 @@ class Machine:
         return self._reader is None and not self._state.depth and not self._outlet.held
 
     @property
-    def pattern_characters(self) -> int:
-        """How many characters administrators' patterns were tried on."""
+    def pattern_steps(self) -> int:
+        """What administrators' patterns have cost, in steps of their engine."""
         return self._pattern_budget.spent
 
     def passes(self, text: str) -> bool:
@@ -287,7 +287,7 @@ class Machine:
         self._place.say(text)
         self._outlet.say(text)
         if self._seen is not None and self._seen_length < MAX_SEEN:
-            self._seen.append(text)
+            self._seen.append(text[: MAX_SEEN - self._seen_length])
             self._seen_length += len(text)
 
     # -- candidates ---------------------------------------------------------------------------------------------------
@@ -400,8 +400,7 @@ class Machine:
         text = "".join(self._seen)
         for row in self._patterns.at_end:
             window = text[: row.window]
-            match = row.regex.search(window)
-            if match is None or not self._pattern_budget.spend(len(window)):
+            if not self._pattern_budget.spend(row, len(window)) or (match := row.regex.search(window)) is None:
                 continue
             draft = Draft()
             try:

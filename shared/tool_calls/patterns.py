@@ -1,7 +1,7 @@
 """Administrators' patterns: regular expressions that find calls no built-in format knows, checked and bounded.
 
 RE2 is linear for each search but not for all of a text, so a pattern is only tried where its first fixed characters
-stand, on a window that grows, and within a budget for each answer.
+stand, on a window that grows, and within a budget of steps for each answer.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ TYPES: tuple[str, ...] = get_args(PatternType)
 
 MAX_REGEX = 4_096
 MAX_PROGRAM = 2_000
+MAX_MEMORY = 2 << 20  # of one expression: its program and the states it has seen
 MAX_WINDOW = 1 << 20
 DEFAULT_WINDOW = 65_536
 SHORT_WINDOW = 1_024  # behind a trigger of one character, which text has everywhere
@@ -162,6 +163,10 @@ class Compiled:
     window: int
     warnings: tuple[str, ...] = ()
 
+    def steps(self, characters: int) -> int:
+        """The most that one search of so many characters can cost."""
+        return characters * int(self.regex.programsize)
+
 
 def compiled(pattern: Pattern) -> Compiled:
     """Check the expression and make it ready; raises PatternError with what the engine lacks."""
@@ -170,6 +175,7 @@ def compiled(pattern: Pattern) -> Compiled:
     options = re2.Options()
     options.dot_nl = True
     options.log_errors = False
+    options.max_mem = MAX_MEMORY
     try:
         regex = re2.compile(pattern.regex_pattern, options)
     except re2.error as error:
@@ -273,4 +279,3 @@ class PatternSet:
                 self.by_trigger[key] = (*self.by_trigger.get(key, ()), each)
             else:
                 self.at_end = (*self.at_end, each)
-        self.count = len(ready)

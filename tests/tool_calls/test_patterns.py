@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from shared.tool_calls.harmless import HARMLESS
 from shared.tool_calls.machine import Machine
 from shared.tool_calls.pattern_defaults import DEFAULT_PATTERNS
 from shared.tool_calls.patterns import PatternError, PatternSet, compiled, pattern_of, trigger_of
+from shared.tool_calls.readers.pattern import MAX_STEPS
 from shared.tool_calls.schema import Toolbox
 from shared.tool_calls.trial import NO_FORMATS, try_on
 from tests.tool_calls.corpus import tools
@@ -103,7 +106,7 @@ def test_the_fixed_text_that_every_match_begins_with(regex: str, trigger: str) -
 
 def test_a_broken_pattern_is_left_out_and_named() -> None:
     patterns = PatternSet([pattern_of(a_pattern()), pattern_of(a_pattern(pattern_name="bad", regex_pattern="("))])
-    assert patterns.count == 1
+    assert len(patterns.by_trigger) == 1
     assert list(patterns.broken) == ["bad"]
 
 
@@ -172,5 +175,26 @@ def test_hostile_text_cannot_make_a_pattern_spend_more_than_its_budget(regex: st
     said = [event for start in range(0, len(hostile), 64) for event in machine.feed(hostile[start : start + 64])]
     said += machine.finish()
     assert "".join(event.text for event in said if type(event) is TextDelta) == hostile
-    assert machine.pattern_characters <= 1 << 20
+    assert 0 < machine.pattern_steps <= MAX_STEPS
     assert machine.faults == 0
+
+
+@pytest.mark.parametrize("regex", ["x.{1000}", "x(?:[ab]{40}c?){60}", r"x\w{1000}\w{1000}", "x(?:a|b|cd|ef){900}"])
+def test_an_expression_of_large_repetitions_is_refused_when_it_is_saved(regex: str) -> None:
+    with pytest.raises(PatternError) as refused:
+        compiled(pattern_of(a_pattern(regex_pattern=regex)))
+    assert refused.value.field == "regex_pattern"
+    assert "repe" in str(refused.value)
+
+
+@pytest.mark.parametrize("regex", ["x.*a[ab]{900}z", "(x|y).*a[ab]{900}z"])  # with and without a fixed beginning
+def test_an_expression_that_defeats_the_engines_automaton_is_stopped_by_its_steps(regex: str) -> None:
+    pattern = pattern_of(a_pattern(regex_pattern=regex, tool_name="bash", tool_name_group=None, max_window=1 << 20))
+    patterns = PatternSet([replace(pattern, pattern_name=f"{number}") for number in range(20)])
+    assert not patterns.broken
+    dice = random.Random(6)
+    hostile = "".join(dice.choice("xab") for _ in range(300_000))
+    machine = Machine(Toolbox(CODING), NO_FORMATS, patterns=patterns)
+    said = [*machine.feed(hostile), *machine.finish()]
+    assert "".join(event.text for event in said if type(event) is TextDelta) == hostile
+    assert 0 < machine.pattern_steps <= MAX_STEPS

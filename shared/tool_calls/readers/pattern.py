@@ -14,22 +14,28 @@ from shared.tool_calls.schema import Declared
 from shared.tool_calls.source import Reading, Source
 
 _PAIR = re.compile(r"""([A-Za-z_][\w-]{0,63})\s{0,8}[=:]\s{0,8}(?:"([^"]*)"|'([^']*)')\s*,?""")
+MAX_STEPS = 1 << 27  # a quarter of a second of CPU or so
+MAX_ATTEMPTS = 200
 _NO_NAMES = frozenset(("", "tool_call"))
 
 
 class Budget:
-    """What one answer may spend on patterns."""
+    """What one answer may spend on patterns, all together; the same on every machine.
 
-    def __init__(self, patterns: int) -> None:
-        self._characters = patterns << 20
-        self._attempts = 200
-        self.spent = 0
+    A search costs RE2 up to one step for each character and each instruction of the program, where the states of the
+    text become too many for its automaton; a step takes 1 to 4 ns.
+    """
 
-    def spend(self, characters: int) -> bool:
-        """Whether one more attempt on so many characters is allowed."""
-        if self.spent + characters > self._characters or not self._attempts:
+    def __init__(self) -> None:
+        self.spent = 0  # steps
+        self._attempts = MAX_ATTEMPTS
+
+    def spend(self, compiled: Compiled, characters: int) -> bool:
+        """Whether the pattern may be tried once more on so many characters."""
+        steps = compiled.steps(characters)
+        if self.spent + steps > MAX_STEPS or not self._attempts:
             return False
-        self.spent += characters
+        self.spent += steps
         self._attempts -= 1
         return True
 
@@ -41,7 +47,7 @@ def pattern(candidate: Candidate, compiled: Compiled, budget: Budget) -> Reading
     while True:
         size = min(size, compiled.window)
         window = yield from source.ahead(size)
-        if not budget.spend(len(window)):
+        if not budget.spend(compiled, len(window)):
             raise NoCall
         match = compiled.regex.match(window)
         whole = len(window) < size or size == compiled.window
