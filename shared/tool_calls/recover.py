@@ -110,6 +110,7 @@ class _Choice:
         self._thoughts: Machine | None = None
         self._native = False
         self._over = False
+        self._bare: dict[int, None] = {}  # the upstream's own calls without arguments so far: no JSON for a client
         self._before = 0  # calls found in the text before the upstream's own
         self.passes: Callable[[str], bool] = self._machine.passes
         """Whether text can go on as it is, which is then taken as said."""
@@ -126,8 +127,11 @@ class _Choice:
                 held = [] if self._native else self._settle()
                 if not self._native:
                     self._native, self._before, self.passes = True, self._machine.calls, _passes
+                self._bare[event.call] = None
                 return [*held, event if not self._before else event._replace(call=event.call + self._before)]
             case ToolCallDelta():
+                if event.call in self._bare and event.arguments.strip():
+                    del self._bare[event.call]
                 return [event if not self._before else event._replace(call=event.call + self._before)]
 
     def finish(self) -> list[Event]:
@@ -167,7 +171,8 @@ class _Choice:
     def _finished(self, event: Finished) -> list[Event]:
         self._over = True
         if self._native:
-            return [event]
+            bare = [] if event.reason == "length" else self._bare
+            return [*(ToolCallDelta(call + self._before, "{}", event.choice) for call in bare), event]
         said: list[Event] = []
         if self._thoughts is not None:
             said += _as_reasoning(self._thoughts.finish(event.reason))

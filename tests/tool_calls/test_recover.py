@@ -102,6 +102,25 @@ def test_native_calls_pass_and_end_the_search() -> None:
     assert all(mine is theirs for mine, theirs in zip(out, native, strict=True))
 
 
+def test_arguments_of_native_calls_are_touched_only_where_there_are_none() -> None:
+    def ends(reason: str, *deltas: ToolCallDelta) -> list[Event]:
+        step = a_step()
+        step.feed([a_frame(ToolCallStarted(0, "a", "get_time"))])
+        step.feed([a_frame(ToolCallStarted(1, "b", "get_time"))])
+        for delta in deltas:
+            frame = a_frame(delta)
+            assert step.feed([frame])[0] is frame
+        return events_of(step.feed([a_frame(Finished(reason))]))  # type: ignore[arg-type]
+
+    odd = "{city: 'Paris',}"
+    assert ends("tool_calls", ToolCallDelta(0, odd), ToolCallDelta(1, "")) == [
+        ToolCallDelta(1, "{}"),
+        Finished("tool_calls"),
+    ]
+    assert ends("tool_calls", ToolCallDelta(0, odd), ToolCallDelta(1, "[]")) == [Finished("tool_calls")]
+    assert ends("length", ToolCallDelta(0, "{}")) == [Finished("length")]
+
+
 def test_native_calls_behind_recovered_ones_get_the_next_ordinal() -> None:
     step = a_step()
     step.feed([a_frame(TextDelta(CALL + " "))])
