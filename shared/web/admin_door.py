@@ -7,9 +7,12 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from shared.errors import GatewayError, InternalError, InvalidRequest
+from shared.gateway.metering import Caller
 from shared.web.admin_access import Access
 from shared.web.admin_errors import AdminRefusal, refusal
 from shared.web.asgi import App, Receive, Scope, Send, header, read_body, send_json
+from shared.web.log_lines import REQUEST_ID
+from shared.web.request_log import log_request
 from shared.web.responses import caller_of
 from shared.wire import dumps, loads
 
@@ -31,7 +34,16 @@ class AdminDoor:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Visit(caller_of(scope).request_id, send)
+        caller = caller_of(scope)
+        visit = _Visit(caller, send)
+        token = REQUEST_ID.set(caller.request_id)
+        try:
+            await self._admit(scope, receive, visit)
+        finally:
+            log_request(scope, caller)
+            REQUEST_ID.reset(token)
+
+    async def _admit(self, scope: Scope, receive: Receive, visit: _Visit) -> None:
         try:
             if self._access is not None:
                 await self._access.admit(scope)
@@ -40,8 +52,8 @@ class AdminDoor:
         except GatewayError as error:
             await visit.refuse(error)
         except Exception:  # the outermost handler: an administrator gets an answer and the log gets the reason
-            log.exception("an admin request failed", extra={"request_id": visit.request_id})
-            failure = InternalError(f"the admin API failed; its log names the reason by {visit.request_id}")
+            log.exception("an admin request failed", extra={"request_id": visit.caller.request_id})
+            failure = InternalError(f"the admin API failed; its log names the reason by {visit.caller.request_id}")
             await visit.refuse(failure)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
@@ -61,17 +73,18 @@ class AdminDoor:
 class _Visit:
     """One answer on its way out, with the headers that every answer has."""
 
-    def __init__(self, request_id: str, send: Send) -> None:
-        self.request_id = request_id
+    def __init__(self, caller: Caller, send: Send) -> None:
+        self.caller = caller
         self._send = send
         self._started = False
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self._started = True
+            self.caller.tally.status = message["status"]
             message["headers"] = [
                 *message.get("headers", ()),
-                (b"x-request-id", self.request_id.encode()),
+                (b"x-request-id", self.caller.request_id.encode()),
                 (b"cache-control", b"no-store"),
                 (b"x-content-type-options", b"nosniff"),
             ]

@@ -31,7 +31,7 @@ def log_request(scope: Scope, caller: Caller, metrics: Metrics | None = None) ->
     fields = request_fields(scope, caller)
     if metrics is not None:
         fields |= metrics(fields, caller)
-    record = logging.LogRecord(log.name, logging.INFO, __file__, 0, _sentence(fields), None, None)
+    record = logging.LogRecord(log.name, logging.INFO, __file__, 0, _Sentence(fields), None, None)
     record.__dict__.update(request_id=caller.request_id, fields=fields)
     log.handle(record)
 
@@ -59,19 +59,25 @@ def _answer_fields(records: list[Record]) -> JsonObject:
     """The last attempt's words, and the sums of all attempts. Input includes what caches served and took, as the
     conventions have it."""
     last = records[-1]
-    read = sum(each.cache_read_tokens for each in records)
-    written = sum(each.cache_write_5m_tokens + each.cache_write_1h_tokens for each in records)
+    fresh = output = read = written = reasoning = cost = 0
+    for each in records:
+        fresh += each.input_tokens
+        output += each.output_tokens
+        read += each.cache_read_tokens
+        written += each.cache_write_5m_tokens + each.cache_write_1h_tokens
+        reasoning += each.reasoning_tokens
+        cost += each.cost
     fields: JsonObject = {
         "gen_ai.operation.name": _OPERATIONS[last.request_type],
         "gen_ai.provider.name": last.endpoint_type,
         "gen_ai.request.model": last.virtual_model,
         "gen_ai.request.stream": last.stream,
         "gen_ai.response.model": last.actual_model,
-        "gen_ai.usage.input_tokens": sum(each.input_tokens for each in records) + read + written,
-        "gen_ai.usage.output_tokens": sum(each.output_tokens for each in records),
+        "gen_ai.usage.input_tokens": fresh + read + written,
+        "gen_ai.usage.output_tokens": output,
         "gen_ai.usage.cache_read.input_tokens": read,
         "gen_ai.usage.cache_creation.input_tokens": written,
-        "gen_ai.usage.reasoning.output_tokens": sum(each.reasoning_tokens for each in records),
+        "gen_ai.usage.reasoning.output_tokens": reasoning,
         "gateway.usage_source": last.usage_source,
         "gateway.protocol": last.protocol,
         "gateway.endpoint": last.endpoint_name,
@@ -84,8 +90,18 @@ def _answer_fields(records: list[Record]) -> JsonObject:
         fields["error.type"] = last.error_code
     if last.price_version:
         fields["gateway.price_version"] = last.price_version
-        fields["gateway.cost_usd"] = dollars(sum(each.cost for each in records))
+        fields["gateway.cost_usd"] = dollars(cost)
     return fields
+
+
+class _Sentence:
+    """The same for people; made only when somebody reads it."""
+
+    def __init__(self, fields: JsonObject) -> None:
+        self._fields = fields
+
+    def __str__(self) -> str:
+        return _sentence(self._fields)
 
 
 def _sentence(fields: JsonObject) -> str:
