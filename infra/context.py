@@ -99,6 +99,11 @@ class Context:
         (),
         "private subnets of `vpc`, with a way to DynamoDB, KMS and the providers",
     )
+    private_upstreams: str = _value(
+        _one_of("refused", "networks", "allowed"),
+        "",
+        "backends at private addresses; networks: but not on a host itself. Unset: networks with `vpc`, else refused",
+    )
     auth: str = _value(
         _one_of("cognito", "oidc", "session", "none"), "cognito", "who is an administrator, and who says so"
     )
@@ -127,6 +132,11 @@ class Context:
     spend_usd_per_hour: int = _value(
         _whole(1, 100_000), 10, "the alarm on what AWS (not the providers) costs, as estimated"
     )
+
+    @property
+    def upstreams(self) -> str:
+        """What PRIVATE_UPSTREAMS is."""
+        return self.private_upstreams or ("networks" if self.vpc else "refused")
 
     @property
     def production(self) -> bool:

@@ -124,6 +124,8 @@ class Settings:
 
     trusted_proxies: Networks = _setting("TRUSTED_PROXIES", _networks, ())
 
+    private_upstreams: str = _setting("PRIVATE_UPSTREAMS", _one_of("refused", "networks", "allowed"), "allowed")
+
     client_access: str = _setting("CLIENT_ACCESS", _one_of("open", "required"), "open")
 
     admin_auth: str = _setting("ADMIN_AUTH", _one_of("none", "session", "oidc"), "none", "ADMIN_ACCESS")
@@ -170,6 +172,7 @@ def _decided(values: dict[str, Any], environment: Mapping[str, str]) -> dict[str
     asks for sessions."""
     if in_cloud(environment):
         values.setdefault("client_access", "required")
+        values.setdefault("private_upstreams", "refused")
         values.setdefault("log_format", "json")
         values.setdefault("metrics", "models")
     if values.get("auth_enabled") and values.setdefault("admin_auth", "session") == "none":

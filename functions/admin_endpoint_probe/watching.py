@@ -38,11 +38,14 @@ class WatchedUpstream:
         headers: Mapping[str, str],
         body: bytes | None = None,
         timeouts: Timeouts = Timeouts(),
+        public_only: bool = False,
     ) -> AsyncIterator[UpstreamResponse]:
         attempt = Attempt(url)
         self.attempts.append(attempt)
         try:
-            async with self._upstream.request(method, url, headers=headers, body=body, timeouts=timeouts) as response:
+            async with self._upstream.request(
+                method, url, headers=headers, body=body, timeouts=timeouts, public_only=public_only
+            ) as response:
                 attempt.status = response.status
                 yield response
         except GatewayError as error:

@@ -86,8 +86,11 @@ class Upstream(Protocol):
         headers: Mapping[str, str],
         body: bytes | None = None,
         timeouts: Timeouts = Timeouts(),
+        public_only: bool = False,
     ) -> AbstractAsyncContextManager[UpstreamResponse]:
         """Send; leaving the context before the body's end closes the connection (that cancels the work upstream).
+
+        `public_only` refuses every address that the internet does not route, for URLs that clients have written.
 
         Raises UpstreamUnreachable (no connection) or UpstreamTimedOut (no answer in time).
         """

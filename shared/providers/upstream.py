@@ -11,10 +11,10 @@ import ssl
 import time
 import zlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from shared.errors import (
     InvalidRequest,
@@ -27,6 +27,10 @@ from shared.errors import (
 from shared.providers.address import Address, locate, proxy_for
 from shared.providers.base import Timeouts
 from shared.providers.http1 import READ_BYTES, Connection
+from shared.providers.reach import Reach, may_reach
+
+Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
+"""The IP addresses of a host and port; raises OSError."""
 
 KEEP_ALIVE_SECONDS = 55.0  # load balancers close what is idle for 60
 _DECODED_BYTES = 1024 * 1024  # a small compressed piece may hold gigabytes: it comes out in pieces of this size
@@ -34,6 +38,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSENDABLE = re.compile(r"[\r\n\0\ud800-\udfff]")
 _FRAMING = frozenset(("connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"))
 _RACE: dict[str, Any] = {"happy_eyeballs_delay": 0.25}  # a dead IPv6 route costs little; uvloop cannot
+_NEXT_HOST_SECONDS = 2.0  # where a name has several addresses
 _DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "serverless-proxy"}
 
 
@@ -129,14 +134,26 @@ class PooledUpstream:
     `ca_bundle` (else UPSTREAM_CA_BUNDLE) is a file of certificates to trust instead of the system's, which
     SSL_CERT_FILE names; like the proxies, both are read at the first connection that needs them.
     A request is sent a second time only when a pooled connection turns out to have been closed meanwhile.
+
+    `reach` says which addresses may be connected to, whatever name they have: names are resolved here, and what was
+    checked is what is connected to. `resolve` is how, the system's by default.
     """
 
-    def __init__(self, *, max_connections_per_host: int = 0, ca_bundle: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        max_connections_per_host: int = 0,
+        ca_bundle: str | None = None,
+        reach: Reach = "anywhere",
+        resolve: Resolve | None = None,
+    ) -> None:
         self._max_connections_per_host = max_connections_per_host
         self._ca_bundle = ca_bundle
+        self._reach = reach
+        self._resolve = resolve or _resolve
         self._tls: ssl.SSLContext | None = None
         self._buffer = memoryview(bytearray(READ_BYTES))
-        self._idle: dict[tuple[bool, str, int], deque[Connection]] = {}
+        self._idle: dict[tuple[bool, str, int, Reach], deque[Connection]] = {}
         self._turns: dict[tuple[bool, str, int], asyncio.Semaphore] = {}
         self._proxies: dict[tuple[bool, str, int], Address | None] = {}
 
@@ -148,8 +165,9 @@ class PooledUpstream:
         headers: Mapping[str, str],
         body: bytes | None = None,
         timeouts: Timeouts = Timeouts(),
+        public_only: bool = False,
     ) -> AbstractAsyncContextManager[PooledResponse]:
-        return _Exchange(self, method, url, headers, body, timeouts)
+        return _Exchange(self, method, url, headers, body, timeouts, "public" if public_only else self._reach)
 
     async def aclose(self) -> None:
         """Close what is idle; a connection in use is closed by its request's context."""
@@ -180,8 +198,8 @@ class PooledUpstream:
             ) from error
         return turns
 
-    def pooled(self, address: Address) -> Connection | None:
-        waiting = self._idle.get(address[:3])
+    def pooled(self, address: Address, reach: Reach) -> Connection | None:
+        waiting = self._idle.get((*address[:3], reach))
         while waiting:
             connection = waiting.pop()
             if connection.usable and time.time() - connection.idle_since < KEEP_ALIVE_SECONDS:
@@ -189,24 +207,25 @@ class PooledUpstream:
             connection.abort()
         return None
 
-    def give_back(self, address: Address, connection: Connection) -> None:
+    def give_back(self, address: Address, connection: Connection, reach: Reach) -> None:
         if not connection.reusable:
             connection.abort()
             return
         connection.rest()
-        waiting = self._idle.setdefault(address[:3], deque())
+        waiting = self._idle.setdefault((*address[:3], reach), deque())
         waiting.append(connection)
         while not waiting[0].usable or connection.idle_since - waiting[0].idle_since > KEEP_ALIVE_SECONDS:
             waiting.popleft().abort()
 
-    async def connect(self, address: Address, timeouts: Timeouts) -> Connection:
+    async def connect(self, address: Address, timeouts: Timeouts, reach: Reach) -> Connection:
         """A new connection, through the proxy if there is one. Raises UpstreamUnreachable."""
         proxy = self.route(address)
         try:
             async with asyncio.timeout(_shorter(timeouts.connect, timeouts.total)):
+                hosts = [address.host] if reach == "anywhere" else await self._checked(address, reach, proxy)
                 if proxy is None:
-                    return await self._dial(address, address.place)
-                connection = await self._dial(proxy, address.place)
+                    return await self._dial_any(address, hosts)
+                connection = await self._dial(proxy, proxy.host, address.place)  # the operator's own, wherever it is
                 if address.secure:
                     await self._tunnel(connection, address, proxy, timeouts)
                 return connection
@@ -216,13 +235,40 @@ class PooledUpstream:
             through = f" through the proxy {proxy.place}" if proxy else ""
             raise UpstreamUnreachable(f"no connection to {address.place}{through}: {_reason(error)}") from error
 
-    async def _dial(self, address: Address, place: str) -> Connection:
+    async def _checked(self, address: Address, reach: Reach, proxy: Address | None) -> list[str]:
+        """The addresses of a host, all of which may be reached. Raises UpstreamUnreachable."""
+        try:
+            found = await self._resolve(address.host, address.port)
+        except OSError:
+            if proxy is None:
+                raise
+            return []  # a name that only the proxy knows
+        if not all(may_reach(each, reach) for each in found):
+            raise UpstreamUnreachable(
+                f"{address.place} is at a private address, and this gateway calls only "
+                + ("public ones" if reach == "public" else "public ones and private networks")
+                + "; PRIVATE_UPSTREAMS says which"
+            )
+        return found
+
+    async def _dial_any(self, address: Address, hosts: list[str]) -> Connection:
+        """The first host that answers. One after the other: a race of our own would gain little where IPv6 works."""
+        for host in hosts[:-1]:
+            try:
+                async with asyncio.timeout(_NEXT_HOST_SECONDS):
+                    return await self._dial(address, host, address.place)
+            except (OSError, TimeoutError):
+                continue
+        return await self._dial(address, hosts[-1], address.place)
+
+    async def _dial(self, address: Address, host: str, place: str) -> Connection:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(
             lambda: Connection(place, self._buffer),
-            address.host,
+            host,
             address.port,
             ssl=self._tls_context() if address.secure else None,
+            server_hostname=address.host if address.secure else None,
             **(_RACE if isinstance(loop, asyncio.BaseEventLoop) else {}),
         )
         return connection
@@ -264,8 +310,10 @@ class _Exchange:
         headers: Mapping[str, str],
         body: bytes | None,
         timeouts: Timeouts,
+        reach: Reach,
     ) -> None:
         self._upstream = upstream
+        self._reach = reach
         self._method = method
         self._url = url
         self._headers = headers
@@ -281,9 +329,9 @@ class _Exchange:
         ends_at = None if total is None else asyncio.get_running_loop().time() + total
         self._turn = await self._upstream.turn(address, self._timeouts)
         try:
-            connection = self._upstream.pooled(address)
+            connection = self._upstream.pooled(address, self._reach)
             if connection is None or not await self._ask(connection, head, ends_at):
-                connection = await self._upstream.connect(address, self._timeouts)
+                connection = await self._upstream.connect(address, self._timeouts, self._reach)
                 await self._ask(connection, head, ends_at)
         except BaseException:
             self._leave()
@@ -311,11 +359,17 @@ class _Exchange:
 
     def _leave(self) -> None:
         if self._connection is not None:
-            self._upstream.give_back(self._address, self._connection)
+            self._upstream.give_back(self._address, self._connection, self._reach)
             self._connection = None
         if self._turn is not None:
             self._turn.release()
             self._turn = None
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    """The addresses of a name, in the system's order; raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 def _write_head(

@@ -6,10 +6,11 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
+from shared.providers.base import Upstream
 from shared.settings import in_cloud
 from shared.web.admin_access import Access
 from shared.web.admin_access import admin_access as access_of
-from shared.web.wiring import adapters, admin_tables, settings
+from shared.web.wiring import admin_tables, settings
 
 if TYPE_CHECKING:
     from shared.store.client_keys import ClientKeys
@@ -19,9 +20,17 @@ if TYPE_CHECKING:
 
 
 @cache
+def operators_upstream() -> Upstream:
+    """For what only the deployment's settings name, the issuer and the session service: they may be anywhere."""
+    from shared.providers.upstream import PooledUpstream
+
+    return PooledUpstream()
+
+
+@cache
 def admin_access() -> Access:
     """Who may use the admin API."""
-    return access_of(settings(), adapters().upstream, in_cloud=in_cloud(os.environ))
+    return access_of(settings(), operators_upstream(), in_cloud=in_cloud(os.environ))
 
 
 @cache

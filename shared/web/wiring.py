@@ -15,6 +15,7 @@ from shared.gateway.catalog import Catalog, TargetSpec, VirtualModel
 from shared.protocols.openai_errors import error_body
 from shared.protocols.rendering import Wire
 from shared.providers.base import Endpoint, Timeouts
+from shared.providers.reach import Reach
 from shared.providers.registry import Adapters
 from shared.settings import Settings, in_cloud, read_settings
 from shared.web.app import ClientApp
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from shared.store.snapshot import CatalogCache
     from shared.store.tables import Tables
     from shared.web.access import Access
+
+REACHES: Mapping[str, Reach] = {"refused": "public", "networks": "networks", "allowed": "anywhere"}
 
 # ids of endpoints that come from the environment; the store's begin at 1
 QUEUE_ID = -1
@@ -99,7 +102,7 @@ def revealed_keys() -> RevealedKeys:
 def adapters() -> Adapters:
     from shared.providers.upstream import PooledUpstream
 
-    return Adapters(PooledUpstream())
+    return Adapters(PooledUpstream(reach=REACHES[settings().private_upstreams]))
 
 
 @cache

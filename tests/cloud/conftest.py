@@ -67,7 +67,15 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedCloud]:
     log = tmp_path_factory.mktemp("cloud") / "log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "infra.local.cloud", "--port", "0", f"timeout={TIMEOUT_SECONDS}"],
+            [
+                sys.executable,
+                "-m",
+                "infra.local.cloud",
+                "--port",
+                "0",
+                f"timeout={TIMEOUT_SECONDS}",
+                "private_upstreams=allowed",
+            ],
             cwd=ROOT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,

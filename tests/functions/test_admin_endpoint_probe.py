@@ -331,3 +331,30 @@ async def test_an_unknown_id_is_a_404(admin: httpx.AsyncClient, wrong_id: str) -
         await admin.get(f"/endpoints/{wrong_id}/models"),
     ):
         assert (answer.status_code, list(answer.json())) == (404, ["error"])
+
+
+@pytest.mark.parametrize("spelling", ["http://localhost:{}", "http://127.0.0.1:{}/v1"])
+async def test_the_stored_key_goes_to_the_stored_address_only(
+    admin: httpx.AsyncClient, store: ConfigStore, sealer: KeyFileSealer, backend: Loopback, spelling: str
+) -> None:
+    """An administrator who may not see a key must not have it sent to a server of his own."""
+    seen: list[str | None] = []
+
+    def notes_key(asked: Seen) -> Answer:
+        seen.append(asked.headers.get("authorization"))
+        return Answer({"data": []})
+
+    for path in ("/v1/models", "/v1/v1/models", "/models", "/v1/models/"):
+        backend.on("GET", path, notes_key)
+    port = backend.url.rpartition(":")[2]
+    other = add_endpoint(store, sealer, name="other", url="https://provider.example")
+    await the_test(admin, other.id, url=spelling.format(port))
+    await the_test(admin, other.id, url=backend.url, name="renamed", options={"timeout_seconds": 5})
+    assert seen
+    assert not any(seen)
+    await the_test(admin, other.id, url=backend.url, api_key="sk-brought-along")
+    assert seen[-1] == "Bearer sk-brought-along"
+    stored = add_endpoint(store, sealer, name="stored", url=backend.url)
+    for unsaved in ({"url": f"{backend.url}/v1"}, {"priority": 5}, {}):
+        await the_test(admin, stored.id, **unsaved)
+        assert seen[-1] == f"Bearer {KEY}"

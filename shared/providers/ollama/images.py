@@ -20,8 +20,7 @@ _URL_CHARACTERS = ":/?#[]@!$&'()*+,;=%-._~"
 async def fetch_image(upstream: Upstream, url: str, *, allow_private: bool = False) -> str:
     """The image at `url` as base64; raises InvalidRequest for anything but an image at a public http(s) address.
 
-    The address is looked up once more when the connection is made, so a name that changes in between can still point
-    inside: the signature check keeps such an answer from reaching the model.
+    The address is looked up once more when the connection is made, and checked again: a name may change in between.
     """
     try:
         parts = urlsplit(url)
@@ -34,7 +33,11 @@ async def fetch_image(upstream: Upstream, url: str, *, allow_private: bool = Fal
         await _check_public(host, port or (443 if parts.scheme == "https" else 80))
     try:
         async with upstream.request(
-            "GET", quote(url, safe=_URL_CHARACTERS), headers={"accept": "image/*"}, timeouts=_TIMEOUTS
+            "GET",
+            quote(url, safe=_URL_CHARACTERS),
+            headers={"accept": "image/*"},
+            timeouts=_TIMEOUTS,
+            public_only=not allow_private,
         ) as response:
             if response.status != 200:
                 raise _refused(f"answered HTTP {response.status}; redirects are not followed")

@@ -36,6 +36,7 @@ class Pieces:
         headers: Mapping[str, str],
         body: bytes | None = None,
         timeouts: Timeouts = Timeouts(),
+        public_only: bool = False,
     ) -> AbstractAsyncContextManager[UpstreamResponse]:
         return self._open()
 
