@@ -61,6 +61,7 @@ GRANTS: Mapping[str, Grant] = {
     "admin_tool_patterns": Grant((READ_CATALOG, CHANGE_CONFIG)),
     "admin_activity": Grant((READ_LEDGER,)),
     "admin_usage": Grant((READ_ROLLUPS, NAME_KEYS)),
+    "admin_usage_export": Grant((READ_LEDGER,)),
     "admin_session": Grant(),
     # reading the stream itself is granted with the event source
     "usage_rollup": Grant((COUNT,)),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
 from shared.store.counters import COSTS, OUTCOMES, PLACE, TOKENS, ttft_percentile
 
-_PICODOLLARS = Decimal(10) ** 12
-_CENT_MILLIONTH = Decimal("1e-8")
+_PICODOLLARS_OF_A_MILLIONTH = 10**4  # of a cent
+_MILLIONTHS_OF_A_DOLLAR = 10**8
+
+_TOKENS = slice(PLACE["input_tokens"], PLACE["output_tokens"] + 1)
+_COSTS = slice(PLACE["input_cost"], PLACE["output_cost"] + 1)
 
 
 class Quality(BaseModel):
@@ -92,10 +94,27 @@ class KeyFigures(Figures):
     label: str | None = Field(description="null: no such key any more, or none was shown")
 
 
+class DayFigures(BaseModel):
+    """As in the original's daily breakdown; the other routes tell more of a model."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_input_tokens: int
+    cache_creation_tokens: int
+    cost_estimate: float
+    cached_cost_estimate: float
+    requests: int
+    estimated_count: int
+
+
+class DayOfModel(DayFigures):
+    virtual_model: str
+
+
 class Day(Figures):
     date: str
     requests: int
-    models: list[ModelFigures] = Field(description="by tokens, most first")
+    models: list[DayOfModel] = Field(description="by tokens, most first")
 
 
 class Hour(Figures):
@@ -112,8 +131,13 @@ class Embeddings(BaseModel):
 
 
 def dollars(picodollars: int) -> float:
-    """Rounded once, at the end, to a millionth of a cent; JSON then shows these digits (up to ten million dollars)."""
-    return float((Decimal(picodollars) / _PICODOLLARS).quantize(_CENT_MILLIONTH))
+    """Rounded once, at the end, to a millionth of a cent; JSON then shows these digits (up to ten million dollars).
+
+    Whole numbers divide as exactly as Decimal does it, in a tenth of the time.
+    """
+    whole, rest = divmod(picodollars, _PICODOLLARS_OF_A_MILLIONTH)
+    half = _PICODOLLARS_OF_A_MILLIONTH // 2
+    return (whole + (rest > half or (rest == half and whole % 2))) / _MILLIONTHS_OF_A_DOLLAR
 
 
 def figures(row: Sequence[int]) -> dict[str, Any]:
@@ -128,6 +152,21 @@ def figures(row: Sequence[int]) -> dict[str, Any]:
         "cache_creation_tokens": sums.created,
         "cost_estimate": dollars(sums.cost),
         "cached_cost_estimate": dollars(sums.cached_cost),
+    }
+
+
+def day_figures(row: Sequence[int]) -> dict[str, Any]:
+    """The fields of DayFigures."""
+    sums = _Sums.of(row)
+    return {
+        "prompt_tokens": sums.prompt,
+        "completion_tokens": sums.completion,
+        "cached_input_tokens": sums.cached,
+        "cache_creation_tokens": sums.created,
+        "cost_estimate": dollars(sums.cost),
+        "cached_cost_estimate": dollars(sums.cached_cost),
+        "requests": row[PLACE["attempts"]],
+        "estimated_count": row[PLACE["estimated"]],
     }
 
 
@@ -176,12 +215,11 @@ class _Sums(NamedTuple):
 
     @classmethod
     def of(cls, row: Sequence[int]) -> _Sums:
-        fresh, cached, write_5m, write_1h, output = (row[PLACE[name]] for name in TOKENS[:5])
+        fresh, cached, write_5m, write_1h, output = row[_TOKENS]
         created = write_5m + write_1h
         prompt = fresh + cached + created
-        costs = {name: row[PLACE[name]] for name in COSTS}
-        cached_cost = costs["cache_read_cost"] + costs["cache_write_cost"]
-        return cls(cached, created, prompt, output, prompt + output, sum(costs.values()), cached_cost)
+        _, read_cost, write_cost, _ = costs = row[_COSTS]
+        return cls(cached, created, prompt, output, prompt + output, sum(costs), read_cost + write_cost)
 
 
 def _common(row: Sequence[int]) -> dict[str, Any]:

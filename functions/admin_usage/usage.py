@@ -230,7 +230,8 @@ class _Usage:
         if not models:
             return None
         told = figure.figures(total(models.values()))
-        rows = [_model(name, row) for name, row in page_of(models, None, len(models)).rows]
+        ranked = page_of(models, None, len(models)).rows
+        rows = [{"virtual_model": name, **figure.day_figures(row)} for name, row in ranked]
         return {"date": label, "requests": told["request_count"], **told, "models": rows}
 
 

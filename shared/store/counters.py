@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from operator import add, index
 from typing import TypeAlias, get_args
 
@@ -80,10 +81,17 @@ def added(one: Sequence[int], other: Sequence[int]) -> Counters:
 
 def total(rows: Iterable[Sequence[int]]) -> Counters:
     """All of them together; as many zeros as there are fields when there are none."""
-    found: Counters = [0] * len(FIELDS)
-    for row in rows:
-        found = added(found, row)
-    return found
+    given = list(rows)
+    if not given:
+        return [0] * len(FIELDS)
+    if len({len(row) for row in given}) > 1:
+        return reduce(added, given[1:], list(given[0]))
+    return list(map(sum, zip(*given, strict=True)))
+
+
+def without(row: Sequence[int], others: Iterable[Sequence[int]]) -> Counters:
+    """What is left of the row when the others, which are parts of it, are taken out."""
+    return added(row, [-number for number in total(others)])
 
 
 def ttft_percentile(row: Sequence[int], share: float) -> int | None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from shared.store.counters import Counters, added
+from shared.store.counters import Counters, total, without
 from shared.store.rollups import DAY, MONTH, SLOT, SLOT_SECONDS, Kind, Level, place_at, shard_of, unpack
 from shared.store.tables import Tables, reaching
 
@@ -56,31 +56,25 @@ class RollupReader:
         An end that is not over yet is no end: what lies in the future has not been recorded.
         """
         stretches = cover(since, until, now=self._now())
-        found: dict[str, Counters] = {}
+        rows: dict[str, list[Counters]] = {}
         for sums in self._read(kind, stretches, subject):
             for name, row in sums.rows.items():
-                found[name] = added(found[name], row) if name in found else row
-        return found
+                rows.setdefault(name, []).append(row)
+        return {name: total(some) for name, some in rows.items()}
 
     def by_span(
         self, kind: Kind, spans: Sequence[Interval], *, subject: str | None = None
     ) -> list[dict[str, Counters]]:
         """The cells of each of `spans`, which are at half-hours and follow each other: days or hours of some zone."""
-        found: list[dict[str, Counters]] = [{} for _ in spans]
-        whole = {_period(DAY, _at(span.since)): place for place, span in enumerate(spans) if _is_utc_day(span)}
-        cut = {
-            _period(SLOT, _at(at)): place
-            for place, span in enumerate(spans)
-            if not _is_utc_day(span)
-            for at in range(span.since, span.until, SLOT_SECONDS)
-        }
-        stretches = [stretch for level, places in ((DAY, whole), (SLOT, cut)) for stretch in _stretches(level, places)]
+        plan = plan_of(spans)
+        stretches = [*_stretches(DAY, plan.days), *_stretches(SLOT, sorted({*plan.slots, *plan.foreign}))]
+        parts: list[dict[str, list[Counters]]] = [{} for _ in spans]
+        others: list[dict[str, list[Counters]]] = [{} for _ in spans]
         for period, rows in self._read(kind, stretches, subject):
-            place = (whole if len(period) == DAY.period_chars else cut)[period]
-            cells = found[place]
-            for name, row in rows.items():
-                cells[name] = added(cells[name], row) if name in cells else row
-        return found
+            for places, cells in ((plan.days, parts), (plan.slots, parts), (plan.foreign, others)):
+                if period in places:
+                    _collect(cells[places[period]], rows)
+        return [_difference(*each) for each in zip(parts, others, strict=True)]
 
     def _read(self, kind: Kind, stretches: Iterable[Stretch], subject: str | None) -> Iterator[Sums]:
         shards = range(kind.shards) if subject is None else [shard_of(kind, subject)]
@@ -152,8 +146,48 @@ def _stretches(level: Level, periods: Iterable[str]) -> list[Stretch]:
     return found
 
 
-def _is_utc_day(span: Interval) -> bool:
-    return span.since % _DAY_SECONDS == 0 and span.until - span.since == _DAY_SECONDS
+class Plan(NamedTuple):
+    """Which periods make up which span, by its place. A UTC day of which a span has the most is read whole, and what of
+    it is foreign to the span is taken out again: a day in Berlin is then read from 3 packs and not from 48."""
+
+    days: dict[str, int]
+    slots: dict[str, int]
+    foreign: dict[str, int]
+
+
+def plan_of(spans: Sequence[Interval]) -> Plan:
+    plan = Plan({}, {}, {})
+    pieces: dict[int, list[tuple[int, int, int]]] = {}  # of each UTC day: a span's place and what it has of the day
+    for place, span in enumerate(spans):
+        for day in range(span.since // _DAY_SECONDS, -(-span.until // _DAY_SECONDS)):
+            since, until = max(span.since, day * _DAY_SECONDS), min(span.until, (day + 1) * _DAY_SECONDS)
+            pieces.setdefault(day, []).append((until - since, place, since))
+    for day, some in pieces.items():
+        size, largest, since = max(some)
+        whole = range(day * _DAY_SECONDS, (day + 1) * _DAY_SECONDS, SLOT_SECONDS)
+        is_read_whole = 2 * size > _DAY_SECONDS
+        if is_read_whole:
+            plan.days[_period(DAY, _at(day * _DAY_SECONDS))] = largest
+            foreign = (at for at in whole if not since <= at < since + size)
+            plan.foreign.update((_period(SLOT, _at(at)), largest) for at in foreign)
+        for length, place, begin in some:
+            if not is_read_whole or place != largest:
+                slots = range(begin, begin + length, SLOT_SECONDS)
+                plan.slots.update((_period(SLOT, _at(at)), place) for at in slots)
+    return plan
+
+
+def _collect(cells: dict[str, list[Counters]], rows: dict[str, Counters]) -> None:
+    for name, row in rows.items():
+        cells.setdefault(name, []).append(row)
+
+
+def _difference(parts: dict[str, list[Counters]], others: dict[str, list[Counters]]) -> dict[str, Counters]:
+    """What is in the parts and not in the others, where something is."""
+    found = {
+        name: without(total(rows), others[name]) if name in others else total(rows) for name, rows in parts.items()
+    }
+    return {name: row for name, row in found.items() if any(row)}
 
 
 def _at(seconds: int) -> datetime:

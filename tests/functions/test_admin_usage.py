@@ -192,6 +192,17 @@ SUMMARY_NAMES = {
 }
 
 
+DAILY = (
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_input_tokens",
+    "cache_creation_tokens",
+    "cost_estimate",
+    "cached_cost_estimate",
+    "estimated_count",
+)
+
+
 def without_percentiles(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not name.startswith("ttft_p")}
 
@@ -269,7 +280,11 @@ def test_every_route_agrees_with_the_ledger_to_the_unit(
         for day in body["daily_breakdown"]
         for name, row in told(day["models"], "virtual_model").items()
     }
-    assert models == grouped(records, lambda each: (local(each, "%Y-%m-%d"), each.virtual_model))
+    expected_models = grouped(records, lambda each: (local(each, "%Y-%m-%d"), each.virtual_model))
+    assert models == {
+        name: {"requests": row["request_count"], **{each: row[each] for each in DAILY}}
+        for name, row in expected_models.items()
+    }
     days = {day.pop("date"): day for day in body["daily_breakdown"] if day.pop("models")}
     assert all(day.pop("requests") == day["request_count"] for day in days.values())
     assert {name: without_percentiles(day) for name, day in days.items()} == grouped(
@@ -377,6 +392,8 @@ def test_money_is_decimal_to_a_millionth_of_a_cent() -> None:
     assert figures.dollars(10**4) == 1e-8
     assert json.dumps(figures.dollars(123_456_789_012_345_678)) == "123456.78901235"
     assert figures.dollars(sum([100_000_000_000] * 3)) == 0.3
+    for picodollars in (0, 4_999, 5_000, 5_001, 15_000, 25_000, 10**20 + 12_345, 7 * 10**15 + 1):
+        assert figures.dollars(picodollars) == float(round(Decimal(picodollars).scaleb(-12), 8))
     assert figures.dollars(9_999_999_99999999_0000) == 9_999_999.99999999
 
 
@@ -447,11 +464,11 @@ MONTH = {"start_date": NOW - 30 * DAY, "end_date": NOW}
     ("path", "parameters", "queries"),
     [
         # of the sum: half-hours to the first midnight, days to the first of a month, and months; of the days: those of
-        # two years that are whole, and the half-hours at both ends; each from the shards of its kind
+        # two years, and the half-hours at both ends, or of every midnight; each from the shards of its kind
         ("", YEAR | {"limit": 31}, 3 + 2 * 2),
         ("", MONTH, 3 + 2 * 4),
-        ("", {}, 3 + 2),
-        ("", MONTH | {"timezone": "Europe/Berlin"}, 3 + 2 * 2),
+        ("", {}, 3 + 2 * 3),
+        ("", MONTH | {"timezone": "Europe/Berlin"}, 3 + 2 * (2 + 31)),
         ("", MONTH | {"virtual_model": "fast"}, 3 + 4),
         ("", MONTH | {"key_id": "a" * 32}, 3 + 4),
         ("/by_model", YEAR, 2 * 3),
