@@ -52,6 +52,9 @@ class Grammar:
         self.heads = heads((*PARAMETER_TAGS, *PARAMETER_CLOSERS, *self.closers))
         self.opens_with_name = tuple(row for row in formats if row.opens_with_name)
 
+    def has(self, format_id: str) -> bool:
+        return format_id in self.by_id
+
     def opening(self, names: frozenset[str], triggers: frozenset[str] = frozenset()) -> Opening:
         """What opens a candidate beside tools of these names; `triggers` are those of administrators' patterns."""
         return _opening(self, names, triggers)

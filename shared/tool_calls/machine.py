@@ -271,7 +271,8 @@ class Machine:
             return []
         opener = "```" if marker == "`" else marker
         rows = (row for row in self._openers.get(opener, ()) if row.where == "anywhere" or on_line)
-        return [*rows, *self._triggers.get(opener, ())]
+        patterns = (each for each in self._triggers.get(opener, ()) if on_line or not each.begins_a_line)
+        return [*rows, *patterns]
 
     def _say_to(self, index: int) -> None:
         """Say the text up to there; it has no newline but at its end."""

@@ -37,6 +37,7 @@ _GAPS: tuple[tuple[str, str], ...] = (
     (r"\{\d{4,}", "more than 1000 repetitions"),
 )
 _LITERAL = re.compile(r"\\([^\w\s])|\\(n|t|r)|([^\\.\[\](){}*+?|^$])", re.DOTALL)
+_JSON_BEGINS = re.compile(r"""[\[\s]*\{\s*["']?""")
 _CONTROL = {"n": "\n", "t": "\t", "r": "\r"}
 
 
@@ -67,6 +68,11 @@ class Pattern:
     models: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
     notes: str | None = None
+
+    @property
+    def is_fence(self) -> bool:
+        """Whether it says what the built-in format `fence` says: JSON in a fence that has the tool's name as `name`."""
+        return self.pattern_type == "fence" and self.tool_name_json_path == "name" and not self.parameter_mapping
 
     def applies(self, model: str | None, endpoint: str | None) -> bool:
         """Whether the pattern is for this virtual model and this endpoint, None being any; no globs mean all."""
@@ -162,6 +168,11 @@ class Compiled:
     trigger: str
     window: int
     warnings: tuple[str, ...] = ()
+
+    @property
+    def begins_a_line(self) -> bool:
+        """Whether it only counts there: plain JSON in the middle of a line is an example or a quotation."""
+        return self.pattern.pattern_type == "inline" and _JSON_BEGINS.fullmatch(self.trigger) is not None
 
     def steps(self, characters: int) -> int:
         """The most that one search of so many characters can cost."""
@@ -268,6 +279,30 @@ class PatternSet:
             except PatternError as error:
                 broken[pattern.pattern_name] = str(error)
         self.broken: Mapping[str, str] = broken
+        self._beside: dict[tuple[bool, bool], PatternSet] = {}
+        self._arrange(ready)
+
+    def beside(self, *, fence: bool, json_mode: bool) -> PatternSet:
+        """Those that count: in JSON mode none that reads JSON without markup, which is the answer then; beside the
+        built-in format `fence` none that only says the same, without that format's care for code samples."""
+        key = (fence, json_mode)
+        if key not in self._beside:
+            left_out = ("fence", "inline") if json_mode else ()  # types without markup of their own
+            kept = [
+                each
+                for each in self._ready
+                if each.pattern.pattern_type not in left_out and not (fence and each.pattern.is_fence)
+            ]
+            found = self
+            if len(kept) < len(self._ready):
+                found = PatternSet(())
+                found.broken = self.broken
+                found._arrange(kept)
+            self._beside[key] = found
+        return self._beside[key]
+
+    def _arrange(self, ready: list[Compiled]) -> None:
+        self._ready = ready
         self.by_trigger: dict[str, tuple[Compiled, ...]] = {}
         self.at_end: tuple[Compiled, ...] = ()
         for each in ready:

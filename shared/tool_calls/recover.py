@@ -35,9 +35,10 @@ def recovery(
     if not box or (tool_choice is not None and tool_choice.mode == "none"):
         return None
     options = options or Options()
-    return RecoverToolCalls(
-        box, grammar_of(options.on, options.off, json_mode=response_format is not None), make_id, options.patterns
-    )
+    json_mode = response_format is not None
+    grammar = grammar_of(options.on, options.off, json_mode=json_mode)
+    patterns = options.patterns and options.patterns.beside(fence=grammar.has("fence"), json_mode=json_mode)
+    return RecoverToolCalls(box, grammar, make_id, patterns)
 
 
 class RecoverToolCalls:

@@ -54,6 +54,7 @@ def try_on(
     box = Toolbox(tools)
     alone = PatternSet((replace(tried, enabled=True),)) if tried else None
     together = PatternSet((*patterns, *((replace(tried, enabled=True),) if tried else ())))
+    together = together.beside(fence=grammar.has("fence"), json_mode=False)
     start = time.perf_counter()
     calls, text, matches = _read(sample[:MAX_SAMPLE], box, grammar, together)
     seconds = time.perf_counter() - start

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.tool_calls.corpus import Seen, canonical, cases, expected, run
+from tests.tool_calls.corpus import DEFAULTS, Seen, canonical, cases, expected, run
 
 SIZES = (1, 3, 7, 64)
 
@@ -30,6 +30,21 @@ def test_a_client_sees_what_the_corpus_says_however_the_text_is_cut(case: dict[s
     ways += [lambda text: uneven(text, dice)] * 3
     for way in ways:
         compare(run(case, way(raw), way(thoughts)), whole)
+
+
+def test_the_seeded_patterns_change_nothing_that_the_built_in_formats_do() -> None:
+    """An installation has the original's patterns from its first start: they may spoil no text and no call."""
+    seeded = [name for name, record in DEFAULTS.items() if record["enabled"]]
+    for case in cases():
+        if "patterns" not in case:
+            pieces = even(case["raw"], 7)
+            assert see({**case, "patterns": seeded}, pieces) == see(case, pieces), case["id"]
+
+
+def see(case: dict[str, Any], pieces: list[str]) -> Seen:
+    seen = run(case, pieces)
+    seen.ids = []
+    return seen
 
 
 def compare(seen: Seen, want: Seen) -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shared.chat.events import TextDelta
 from shared.chat.request import Tool
@@ -110,6 +112,26 @@ def test_a_broken_pattern_is_left_out_and_named() -> None:
     assert list(patterns.broken) == ["bad"]
 
 
+def test_plain_json_is_left_to_the_formats_that_tell_calls_from_examples() -> None:
+    """In JSON mode it is the answer; in the middle of a line an example; a fence is the built-in format's while on."""
+    seeded = PatternSet(map(pattern_of, DEFAULT_PATTERNS))
+    names = {each.pattern.pattern_name for each in seeded._ready}
+    beside = seeded.beside(fence=True, json_mode=False)
+    assert {each.pattern.pattern_name for each in beside._ready} == names - {"fence_json"}
+    assert beside is seeded.beside(fence=True, json_mode=False)
+    in_json_mode = seeded.beside(fence=False, json_mode=True)
+    assert {each.pattern.pattern_name for each in in_json_mode._ready} == names - {"fence_json", "inline_json"}
+    assert seeded.beside(fence=False, json_mode=False) is seeded
+    call = '{"name": "glob", "arguments": {"pattern": "*"}}'
+    for before, calls in (("", 1), ("So:\n  ", 1), ("Send ", 0)):
+        machine = Machine(Toolbox(CODING), NO_FORMATS, patterns=seeded)
+        machine.feed(before + call)
+        machine.finish()
+        assert machine.calls == calls
+    renamed = pattern_of({**DEFAULT_PATTERNS[0], "parameter_mapping": {"path": "filePath"}})
+    assert not renamed.is_fence
+
+
 def test_scoping_is_by_globs() -> None:
     pattern = pattern_of(a_pattern(models=["qwen*"], endpoints="local"))
     assert pattern.applies("qwen3", "local")
@@ -176,6 +198,37 @@ def test_hostile_text_cannot_make_a_pattern_spend_more_than_its_budget(regex: st
     said += machine.finish()
     assert "".join(event.text for event in said if type(event) is TextDelta) == hostile
     assert 0 < machine.pattern_steps <= MAX_STEPS
+    assert machine.faults == 0
+
+
+REPEATS = ["*", "+", "?", "*?", "{2,9}", "{0,400}", "{1001}"]
+EXPRESSION = st.recursive(
+    st.sampled_from(["x", "a", "b", ".", r"\w", r"\s", "[^x]", r"\[", "<", "(?:)", "^", "$", r"\b"]),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=4).map("".join),
+        st.tuples(inner, inner).map("({0[0]}|{0[1]})".format),
+        st.tuples(inner, st.sampled_from(["*", "+", "?", "*?", "{2,9}", "{0,400}", "{1001}"])).map(
+            "({0[0]}){0[1]}".format
+        ),
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(EXPRESSION, st.text(alphabet="xab<[ \n", max_size=40), st.integers(1, 64))
+def test_any_expression_is_refused_or_bounded_and_alters_no_text(regex: str, piece: str, size: int) -> None:
+    try:
+        pattern = pattern_of(a_pattern(regex_pattern=regex, tool_name="nothing", tool_name_group=None))
+        compiled(pattern)
+    except PatternError:
+        return
+    machine = Machine(Toolbox(CODING), NO_FORMATS, patterns=PatternSet([pattern]))
+    text = piece * 200
+    said = [event for start in range(0, len(text), size) for event in machine.feed(text[start : start + size])]
+    said += machine.finish()
+    assert "".join(event.text for event in said if type(event) is TextDelta) == text
+    assert machine.pattern_steps <= MAX_STEPS
     assert machine.faults == 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,10 +17,12 @@ from shared.tool_calls.formats import FORMATS
 from shared.tool_calls.grammar import PARAMETER_CLOSERS, PARAMETER_TAGS, grammar_of
 from shared.tool_calls.machine import Machine
 from shared.tool_calls.schema import Toolbox
+from tests.benchmarks.tool_calls import TEXTS
 from tests.tool_calls.corpus import cases, tools
 from tests.tool_calls.test_corpus import even, uneven
 
 BOX = Toolbox(tools({"tools": ["everyday", "coding", "typed"]}))
+CALLS = '<tool_call>{"name": "get_time", "arguments": {}}</tool_call>' * 2
 EVERYTHING = grammar_of(on=frozenset(row.id for row in FORMATS))
 MARKUP = sorted(
     {
@@ -204,6 +208,53 @@ def test_hostile_repetitions_take_linear_time(piece: str) -> None:
         return machine.wasted + sum(len(event.text) for event in events if type(event) is TextDelta)
 
     assert work(200_000) <= 11 * work(20_000) + 100_000
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_work_grows_with_the_text_and_no_faster(name: str) -> None:
+    """Counted in calls of functions, which no other load on the machine changes."""
+
+    def work(length: int) -> int:
+        pieces = even(TEXTS[name](length), 4)
+        machine = Machine(BOX, grammar_of())
+        calls = 0
+
+        def count(*_: object) -> None:
+            nonlocal calls
+            calls += 1
+
+        sys.setprofile(count)
+        try:
+            for piece in pieces:
+                machine.feed(piece)
+            machine.finish()
+        finally:
+            sys.setprofile(None)
+        assert machine.faults == 0
+        return calls
+
+    assert work(120_000) <= 11 * work(12_000)
+
+
+def test_undeclared_calls_without_end_are_read_in_linear_time() -> None:
+    def wasted(length: int) -> int:
+        text = "<tool_call>[" + '{"name": "launch", "arguments": {}}, ' * length
+        machine, events = read(text, even(text, 64))
+        assert told(events) == (text, [])
+        return machine.wasted
+
+    assert wasted(3_000) <= 11 * wasted(300)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(soup)
+def test_ids_are_unique_and_well_formed(text: str) -> None:
+    _, events = read(CALLS + text + CALLS, [CALLS + text + CALLS])
+    ids = [event.id for event in events if type(event) is ToolCallStarted]
+    assert len(ids) >= 2
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch("call_[0-9a-f]{24}", each) for each in ids)
+    assert [event.call for event in events if type(event) is ToolCallStarted] == list(range(len(ids)))
 
 
 def test_no_case_of_the_corpus_makes_a_reader_fail() -> None:
