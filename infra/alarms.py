@@ -98,7 +98,16 @@ def make_alarms(
         alarms.add("dead-letters", "usage that could not be added up waits in the dead-letter queue", waiting, 1)
     spend = _spend_per_hour(functions, api)
     alarms.add("spend", "AWS costs this much an hour, as estimated", spend, chosen.spend_usd_per_hour)
+    providers = _of_requests(chosen, "Cost", _HOUR)
+    alarms.add(
+        "provider-spend", "providers cost this much an hour by the prices set", providers, chosen.spend_usd_per_hour
+    )
     _screen(scope, chosen, functions, api, tables, spend)
+
+
+def _of_requests(chosen: Context, name: str, period: Duration, statistic: str = "Sum") -> cloudwatch.Metric:
+    """What the request lines bring (shared/web/embedded_metrics.py), over all models and endpoints."""
+    return cloudwatch.Metric(namespace=chosen.prefix, metric_name=name, period=period, statistic=statistic)
 
 
 def _watch(alarms: Alarms, name: str, function: lambda_.Function) -> None:
@@ -161,6 +170,15 @@ def _screen(
                 graph("Read units", *(each.metric_consumed_read_capacity_units() for each in tables.values())),
                 graph("Write units", *(each.metric_consumed_write_capacity_units() for each in tables.values())),
             ],
-            [graph("Estimated cost of AWS", spend)],
+            [
+                graph("Estimated cost of AWS", spend),
+                graph("Cost of providers", _of_requests(chosen, "Cost", _HOUR)),
+                graph("Tokens", *(_of_requests(chosen, f"{way}Tokens", _FIVE_MINUTES) for way in ("Input", "Output"))),
+            ],
+            [
+                graph("Requests that failed", _of_requests(chosen, "Errors", _FIVE_MINUTES)),
+                graph("Time to first token p90", _of_requests(chosen, "TimeToFirstToken", _FIVE_MINUTES, "p90")),
+                graph("Overhead p99", _of_requests(chosen, "Overhead", _FIVE_MINUTES, "p99")),
+            ],
         ],
     )

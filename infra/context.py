@@ -130,7 +130,7 @@ class Context:
     burst: int = _value(_whole(1, 5_000), 400, "requests that it lets through at once")
     alarm_email: str = _value(_matching(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "a mail address"), "", "who is told of alarms")
     spend_usd_per_hour: int = _value(
-        _whole(1, 100_000), 10, "the alarm on what AWS (not the providers) costs, as estimated"
+        _whole(1, 100_000), 10, "the alarms: on what AWS costs, as estimated, and on what providers cost by your prices"
     )
 
     @property
