@@ -32,6 +32,22 @@ function makeRouter() {
                 path: "endpoints/:id",
                 lazy: async () => ({ Component: (await import("./features/endpoints/EndpointPage")).EndpointPage }),
               },
+              {
+                path: "virtual-models",
+                lazy: async () => ({ Component: (await import("./features/models/VirtualModels")).VirtualModels }),
+              },
+              {
+                path: "virtual-models/:id",
+                lazy: async () => ({ Component: (await import("./features/models/VirtualModelPage")).VirtualModelPage }),
+              },
+              {
+                path: "patterns",
+                lazy: async () => ({ Component: (await import("./features/patterns/Patterns")).Patterns }),
+              },
+              {
+                path: "patterns/:id",
+                lazy: async () => ({ Component: (await import("./features/patterns/PatternPage")).PatternPage }),
+              },
               { path: "*", element: <Nowhere /> },
             ],
           },

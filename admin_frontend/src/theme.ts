@@ -9,7 +9,14 @@ export const theme: MantineThemeOverride = createTheme({
   fontFamily: 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
   fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace',
   headings: { fontWeight: "650" },
+  colors: {
+    // greys with a little blue, and 4.5:1 for the dimmed ones
+    dark: [
+      "#dfe3e8", "#c3c9d0", "#a8b0b9", "#98a0a8", "#3d434b", "#2f343b", "#252a30", "#1d2025", "#16181c", "#101114",
+    ],
+  },
   components: {
+    InputWrapper: { defaultProps: { inputWrapperOrder: ["label", "input", "description", "error"] } },
     // the lock is a style element, which the policy forbids
     Modal: { defaultProps: { lockScroll: false } },
     Drawer: { defaultProps: { lockScroll: false } },

@@ -53,7 +53,7 @@ export function Shell() {
         </ActionIcon>
         <Text fw={650}>Serverless Proxy</Text>
       </header>
-      <div className="side" data-open={opened}>
+      <aside className="side" data-open={opened} aria-label="Menu">
         <Link className="brand" to="/">
           <img src={`${import.meta.env.BASE_URL}favicon.svg`} width={26} height={26} alt="" />
           Serverless Proxy
@@ -71,7 +71,7 @@ export function Shell() {
           </ul>
         </nav>
         <Foot />
-      </div>
+      </aside>
       <main className="content" id="content" ref={main} tabIndex={-1}>
         <Outlet />
       </main>

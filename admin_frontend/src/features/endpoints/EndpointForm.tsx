@@ -1,5 +1,5 @@
 /** The form of an endpoint; what it asks depends on the type. */
-import { Checkbox, Collapse, NumberInput, Paper, PasswordInput, Select, Stack, Switch, TextInput, Title } from "@mantine/core";
+import { Checkbox, NumberInput, Paper, PasswordInput, Select, Stack, Switch, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "react-router";
 import { type Refusal, type Schemas, api, ask, asRefusal } from "../../api/client";
@@ -138,7 +138,7 @@ export function EndpointForm({ stored }: { stored: Endpoint | undefined }) {
               error={error("priority")}
             />
             <Switch
-              mt="xl"
+              mt={30}
               label="Enabled"
               description="A disabled endpoint is never asked"
               checked={values.enabled}
@@ -147,21 +147,17 @@ export function EndpointForm({ stored }: { stored: Endpoint | undefined }) {
           </div>
         </Stack>
       </Paper>
-      <Collapse expanded={(type?.options.length ?? 0) > 0}>
-        <Paper withBorder p="lg">
-          <Stack>
-            <Title order={2} size="h4">
-              Options of {type?.label}
-            </Title>
-            <OptionFields
-              options={type?.options ?? []}
-              values={values.options}
-              change={(options) => set("options", options)}
-              error={(name) => error(`options.${name}`)}
-            />
-          </Stack>
-        </Paper>
-      </Collapse>
+      {type && type.options.length > 0 && (
+        <details className="more" key={type.value} open={type.options.some((each) => each.name in values.options)}>
+          <summary>Options of {type.label}</summary>
+          <OptionFields
+            options={type.options}
+            values={values.options}
+            change={(options) => set("options", options)}
+            error={(name) => error(`options.${name}`)}
+          />
+        </details>
+      )}
       {stored && (
         <ConnectionTest
           id={stored.id}

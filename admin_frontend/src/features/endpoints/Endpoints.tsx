@@ -1,16 +1,16 @@
 /** The list of endpoints: how each was last seen, switched on and off, tested, deleted. */
-import { ActionIcon, Anchor, Button, Group, Switch, Text } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { ActionIcon, Anchor, Button, Group, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
-import { api, ask, asRefusal } from "../../api/client";
+import { api, ask } from "../../api/client";
 import { type Endpoint, type Sighting, endpointsQuery, healthQuery } from "../../api/queries";
 import { Icon } from "../../parts/Icon";
 import { type Column, List } from "../../parts/List";
-import { useTell } from "../../parts/Notices";
 import { Page } from "../../parts/Page";
 import { Seen } from "../../parts/Seen";
 import { Empty } from "../../parts/States";
+import { Toggle } from "../../parts/Toggle";
 import { ConnectionTest } from "./ConnectionTest";
 import { DeleteEndpoint } from "./DeleteEndpoint";
 import { typeOf } from "./types";
@@ -60,7 +60,21 @@ export function Endpoints() {
       by: (row) => -(seen.get(row.name)?.last_seen ?? 0),
       cell: (row) => <Seen sighting={seen.get(row.name)} enabled={row.enabled} />,
     },
-    { key: "enabled", title: "Enabled", by: (row) => (row.enabled ? 0 : 1), cell: (row) => <Enabled endpoint={row} /> },
+    {
+      key: "enabled",
+      title: "Enabled",
+      by: (row) => (row.enabled ? 0 : 1),
+      cell: (row) => (
+        <Toggle
+          name={row.name}
+          enabled={row.enabled}
+          stale={["endpoints"]}
+          change={(enabled) =>
+            ask(api.PUT("/api/admin/endpoints/{id}", { params: { path: { id: row.id } }, body: { enabled } }))
+          }
+        />
+      ),
+    },
     {
       key: "actions",
       title: "Actions",
@@ -105,25 +119,6 @@ export function Endpoints() {
       />
       {doomed && <DeleteEndpoint endpoint={doomed} onClose={() => setDoomed(undefined)} />}
     </Page>
-  );
-}
-
-function Enabled({ endpoint }: { endpoint: Endpoint }) {
-  const queries = useQueryClient();
-  const tell = useTell();
-  const change = useMutation({
-    mutationFn: (enabled: boolean) =>
-      ask(api.PUT("/api/admin/endpoints/{id}", { params: { path: { id: endpoint.id } }, body: { enabled } })),
-    onSuccess: (saved) => tell.done(`${saved.name} is ${saved.enabled ? "enabled" : "disabled"}.`),
-    onError: (error) => tell.failed(`${endpoint.name} was not changed: ${asRefusal(error).message}`),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["endpoints"] }),
-  });
-  return (
-    <Switch
-      aria-label={`${endpoint.name} enabled`}
-      checked={change.isPending ? change.variables : endpoint.enabled}
-      onChange={(event) => change.mutate(event.currentTarget.checked)}
-    />
   );
 }
 
