@@ -9,7 +9,6 @@ from aws_cdk import Acknowledgment, Stack, Validations
 from aws_cdk import aws_apigateway as apigateway
 from constructs import IConstruct
 
-from infra.api import methods_of
 from infra.context import Context
 from infra.routes import ROUTES
 
@@ -125,7 +124,7 @@ def _unauthorized(chosen: Context, api: apigateway.RestApi) -> Iterator[tuple[IC
             continue
         for path in route.paths:
             resource = api.root.resource_for_path(path)
-            for method in (*methods_of(route), "ANY"):
+            for method in (*route.served_methods, "ANY"):
                 reason = _OWN_ACCESS if route.access == "admin" else _CLIENT_ROUTE
                 if found := resource.node.try_find_child(method):
                     yield found, reason

@@ -125,7 +125,7 @@ def _add(
     guarded = route.access == "admin" and authorizer is not None
     for path in route.paths:
         resource = _resource(api, path)
-        for method in methods_of(route):
+        for method in route.served_methods:
             resource.add_method(
                 method,
                 integration,
@@ -143,11 +143,6 @@ def _add(
                 allow_headers=list(_CLIENT_HEADERS),
                 max_age=Duration.hours(2),
             )
-
-
-def methods_of(route: Route) -> tuple[str, ...]:
-    """With HEAD where whoever watches a service may send it."""
-    return (*route.methods, "HEAD") if route.access != "admin" and "GET" in route.methods else route.methods
 
 
 def _resource(api: apigateway.RestApi, path: str) -> apigateway.IResource:

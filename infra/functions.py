@@ -179,7 +179,7 @@ def _rows(name: str) -> list[Route]:
 def _asks_others(name: str, chosen: Context) -> bool:
     """Whether it calls upstreams, or the session service."""
     admin = any(row.access == "admin" for row in _rows(name)) or name == "admin_session"
-    return "decrypt" in GRANTS[name].provider_keys or (admin and chosen.auth == "session")
+    return GRANTS[name].uses("decrypt") or (admin and chosen.auth == "session")
 
 
 def _network(scope: Construct, chosen: Context) -> dict[str, object] | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 KeyUse: TypeAlias = Literal["encrypt", "decrypt"]
+SealedFor: TypeAlias = Literal["endpoint", "virtual_model"]
 
 
 class TableGrant(NamedTuple):
@@ -16,9 +17,20 @@ class TableGrant(NamedTuple):
     scopes: tuple[str, ...] = ()
 
 
+class KeyGrant(NamedTuple):
+    """A use of the key under providers' secrets. `sealed_for` is the one name in the encryption context, by which a
+    secret is bound to its record (shared/store/seal.py)."""
+
+    use: KeyUse
+    sealed_for: SealedFor
+
+
 class Grant(NamedTuple):
     tables: tuple[TableGrant, ...] = ()
-    provider_keys: tuple[KeyUse, ...] = ()
+    provider_keys: tuple[KeyGrant, ...] = ()
+
+    def uses(self, use: KeyUse) -> bool:
+        return any(each.use == use for each in self.provider_keys)
 
 
 READ_CATALOG = TableGrant("config", ("Query", "GetItem"), ("config",))
@@ -42,11 +54,18 @@ CHANGE_KEYS = TableGrant("api_keys", ("Scan", "GetItem", "PutItem", "UpdateItem"
 COUNT_USE = TableGrant("limits", ("GetItem", "UpdateItem"))
 READ_USE = TableGrant("limits", ("GetItem",))
 
+# each change writes its own line
+WRITE_AUDIT = TableGrant("audit", ("PutItem",))
+READ_AUDIT = TableGrant("audit", ("Query",))
+
 READ_ROLLUPS = TableGrant("rollups", ("Query",))
 COUNT = TableGrant("rollups", ("BatchGetItem", "PutItem"))
 NAME_KEYS = TableGrant("api_keys", ("BatchGetItem",))
 
-ANSWER = Grant((READ_CATALOG, NOTE_HEALTH, WRITE_LEDGER, CHECK_KEY, COUNT_USE), ("decrypt",))
+SEAL_KEY, REVEAL_KEY = KeyGrant("encrypt", "endpoint"), KeyGrant("decrypt", "endpoint")
+SEAL_HEADER, REVEAL_HEADER = KeyGrant("encrypt", "virtual_model"), KeyGrant("decrypt", "virtual_model")
+
+ANSWER = Grant((READ_CATALOG, NOTE_HEALTH, WRITE_LEDGER, CHECK_KEY, COUNT_USE), (REVEAL_KEY, REVEAL_HEADER))
 
 GRANTS: Mapping[str, Grant] = {
     "chat_completions": ANSWER,
@@ -54,17 +73,16 @@ GRANTS: Mapping[str, Grant] = {
     "embeddings": ANSWER,
     "models": Grant((READ_CATALOG, CHECK_KEY)),
     "health": Grant((READ_CATALOG, READ_HEALTH)),
-    "admin_endpoints": Grant((READ_CATALOG, CHANGE_CONFIG), ("encrypt",)),
-    "admin_endpoint_probe": Grant((READ_CATALOG, NOTE_HEALTH), ("decrypt",)),
-    "admin_virtual_models": Grant((READ_CATALOG, CHANGE_CONFIG, READ_PRICES, NOTE_PRICES)),
-    "admin_api_keys": Grant((CHANGE_KEYS, READ_USE)),
-    "admin_tool_patterns": Grant((READ_CATALOG, CHANGE_CONFIG)),
+    "admin_endpoints": Grant((READ_CATALOG, CHANGE_CONFIG, WRITE_AUDIT), (SEAL_KEY,)),
+    "admin_endpoint_probe": Grant((READ_CATALOG, NOTE_HEALTH), (REVEAL_KEY,)),
+    "admin_virtual_models": Grant((READ_CATALOG, CHANGE_CONFIG, READ_PRICES, NOTE_PRICES, WRITE_AUDIT), (SEAL_HEADER,)),
+    "admin_api_keys": Grant((CHANGE_KEYS, READ_USE, WRITE_AUDIT)),
+    "admin_tool_patterns": Grant((READ_CATALOG, CHANGE_CONFIG, WRITE_AUDIT)),
     "admin_activity": Grant((READ_LEDGER,)),
     "admin_usage": Grant((READ_ROLLUPS, NAME_KEYS)),
     "admin_usage_export": Grant((READ_LEDGER,)),
+    "admin_audit": Grant((READ_AUDIT,)),
     "admin_session": Grant(),
     # reading the stream itself is granted with the event source
     "usage_rollup": Grant((COUNT,)),
 }
-
-SEALED_FOR = "endpoint"  # the one name in the encryption context of a provider key (shared/store/seal.py)

@@ -8,7 +8,7 @@ from typing import Any
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 
-from infra.grants import SEALED_FOR, Grant, KeyUse
+from infra.grants import Grant, KeyUse
 from infra.keys import Keys
 
 _KMS_ACTIONS: Mapping[KeyUse, str] = {"encrypt": "kms:Encrypt", "decrypt": "kms:Decrypt"}
@@ -23,17 +23,17 @@ def statements(grant: Grant, tables: Mapping[str, dynamodb.Table], keys: Keys) -
         )
         for each in grant.tables
     ]
-    if grant.provider_keys:
-        found.append(
-            iam.PolicyStatement(
-                actions=[_KMS_ACTIONS[use] for use in grant.provider_keys],
-                resources=[keys.providers.key_arn],
-                conditions={
-                    "Null": {f"kms:EncryptionContext:{SEALED_FOR}": "false"},
-                    "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": [SEALED_FOR]},
-                },
-            )
+    found += [
+        iam.PolicyStatement(
+            actions=[_KMS_ACTIONS[each.use]],
+            resources=[keys.providers.key_arn],
+            conditions={
+                "Null": {f"kms:EncryptionContext:{each.sealed_for}": "false"},
+                "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": [each.sealed_for]},
+            },
         )
+        for each in grant.provider_keys
+    ]
     return found
 
 

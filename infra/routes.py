@@ -21,6 +21,11 @@ class Route(NamedTuple):
     concurrency: int | None = None  # reserved for the function in the cloud; None: the deployment decides
 
     @property
+    def served_methods(self) -> tuple[str, ...]:
+        """With HEAD, for whoever watches the service."""
+        return (*self.methods, "HEAD") if self.access != "admin" and "GET" in self.methods else self.methods
+
+    @property
     def paths(self) -> tuple[str, ...]:
         return (self.path, *self.aliases)
 
@@ -95,5 +100,6 @@ ROUTES: tuple[Route, ...] = (
     Route(("GET",), "/api/admin/usage/by_hour", "admin_usage", "admin", memory_mb=1_024),
     Route(("GET",), "/api/admin/usage/embeddings", "admin_usage", "admin", memory_mb=1_024),
     Route(("POST",), "/api/admin/usage/export", "admin_usage_export", "admin", True, 256, 900),
+    Route(("GET",), "/api/admin/audit", "admin_audit", "admin"),
     Route(("GET",), "/session/validate", "admin_session", "public"),
 )  # fmt: skip

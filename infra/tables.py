@@ -28,6 +28,7 @@ TABLES: tuple[TableRow, ...] = (
     TableRow("api_keys", "key_id", None),
     TableRow("rollups", "dimension", "moment", expires="expires_at"),
     TableRow("limits", "key_id", None, expires="expires_at"),
+    TableRow("audit", "bucket", "moment", expires="expires_at"),
 )
 
 

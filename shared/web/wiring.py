@@ -63,7 +63,12 @@ def admin_tables() -> Tables:
     """The tables with the patience of an administrator."""
     from shared.store.tables import Tables
 
-    return Tables(settings().table_prefix, region=settings().region, endpoint=settings().dynamodb_url)
+    return Tables(
+        settings().table_prefix,
+        region=settings().region,
+        endpoint=settings().dynamodb_url,
+        audit_days=settings().audit_ttl_days,
+    )
 
 
 @cache
@@ -86,7 +91,8 @@ def sealer() -> Sealer:
     """KMS where a key is named, else the key file beside the data."""
     from shared.store.seal import KeyFileSealer, KmsSealer
 
-    if settings().kms_key_id:
+    # on Lambda without a key's name secrets can only be read: a key file would be lost with its environment
+    if settings().kms_key_id or "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         return KmsSealer(settings().kms_key_id, region=settings().region)
     return KeyFileSealer(settings().data_dir / "keys" / "endpoint.key")
 

@@ -10,7 +10,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.bundling import functions
-from infra.local.cloud.aws_process import ACCOUNT
 from tests.cloud.conftest import EmulatedCloud
 
 pytestmark = pytest.mark.cloud
@@ -81,7 +80,10 @@ THINGS: dict[str, Do] = {
     "delete from the ledger": delete("ledger", bucket="test", moment="none"),
     "read what a key has used": get("limits", key_id="none"),
     "count what a key uses": lambda aws, _: aws("dynamodb").update_item(
-        TableName=table("limits"), Key=key(key_id="none")
+        TableName=table("limits"),
+        Key=key(key_id="none"),
+        UpdateExpression="ADD n :one",
+        ExpressionAttributeValues={":one": {"N": "1"}},
     ),
     "read the history of prices": query("config", "scope", "prices"),
     "read roll-ups in a batch": lambda aws, _: aws("dynamodb").batch_get_item(
@@ -94,24 +96,29 @@ THINGS: dict[str, Do] = {
     "read roll-ups": query("rollups", "dimension", "test"),
     "drop a table": lambda aws, _: aws("dynamodb").delete_table(TableName=table("rollups")),
     "list the tables": lambda aws, _: aws("dynamodb").list_tables(),
-    "become the operator": lambda aws, _: aws("sts").assume_role(
-        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/other", RoleSessionName="x"
-    ),
     "list the functions": lambda aws, _: aws("lambda").list_functions(),
 }
 SEALING: dict[str, Do] = {
     "seal a provider's key": encrypt({"endpoint": "1"}),
     "seal without a context": encrypt(None),
+    "seal a secret header": encrypt({"virtual_model": "1"}),
     "seal under another context": encrypt({"endpoint": "1", "other": "2"}),
 }
 REVEALING: dict[str, Do] = {
     "reveal a provider's key": decrypt({"endpoint": "1"}),
+    "reveal a secret header": decrypt({"virtual_model": "1"}),
     "reveal under another context": decrypt({"other": "1"}),
+}
+
+CONTEXTS = {
+    "reveal a provider's key": {"endpoint": "1"},
+    "reveal a secret header": {"virtual_model": "1"},
+    "reveal under another context": {"other": "1"},
 }
 
 _CLIENT = {"read the configuration", "read one client key"}
 _ANSWERS = _CLIENT | {
-    "note an endpoint's health", "write the ledger", "reveal a provider's key",
+    "note an endpoint's health", "write the ledger", "reveal a provider's key", "reveal a secret header",
     "read what a key has used", "count what a key uses",
 }  # fmt: skip
 _EDITS = {
@@ -126,7 +133,7 @@ ALLOWED: dict[str, set[str]] = {
     "health": {"read the configuration"},
     "admin_endpoints": _EDITS | {"seal a provider's key"},
     "admin_endpoint_probe": {"read the configuration", "note an endpoint's health", "reveal a provider's key"},
-    "admin_virtual_models": _EDITS | {"seal a provider's key", "read the history of prices"},
+    "admin_virtual_models": _EDITS | {"seal a secret header", "read the history of prices"},
     "admin_api_keys": {
         "read one client key", "list the client keys", "make a client key", "read what a key has used",
     },
@@ -175,7 +182,7 @@ def test_a_function_may_do_what_it_needs_and_nothing_else(
 ) -> None:
     given: Any = provider_key
     if thing in REVEALING:
-        context = {"endpoint": "1"} if thing == "reveal a provider's key" else {"other": "1"}
+        context = CONTEXTS[thing]
         sealed = cloud.aws("kms").encrypt(KeyId=provider_key, Plaintext=b"sk", EncryptionContext=context)
         given = sealed["CiphertextBlob"]
     do = {**THINGS, **SEALING, **REVEALING}[thing]

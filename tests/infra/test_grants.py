@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.grants import GRANTS
+from infra.grants import GRANTS, KeyGrant
 from infra.reach import streams
 from infra.routes import ROUTES
 
@@ -13,9 +13,13 @@ def test_every_function_has_its_row() -> None:
     assert GRANTS.keys() - {"usage_rollup"} == EVERY_FUNCTION
 
 
-def test_only_admin_endpoints_may_encrypt_and_only_callers_of_upstreams_decrypt() -> None:
-    assert [name for name, grant in GRANTS.items() if "encrypt" in grant.provider_keys] == ["admin_endpoints"]
-    decrypting = {name for name, grant in GRANTS.items() if "decrypt" in grant.provider_keys}
+def test_each_kind_of_secret_is_sealed_by_one_function_and_only_callers_of_upstreams_reveal() -> None:
+    sealing = {name: grant.provider_keys for name, grant in GRANTS.items() if grant.uses("encrypt")}
+    assert sealing == {
+        "admin_endpoints": (KeyGrant("encrypt", "endpoint"),),
+        "admin_virtual_models": (KeyGrant("encrypt", "virtual_model"),),
+    }
+    decrypting = {name for name, grant in GRANTS.items() if grant.uses("decrypt")}
     assert decrypting == {name for name in EVERY_FUNCTION if streams(name) and name[:6] != "admin_"} | {
         "admin_endpoint_probe"
     }

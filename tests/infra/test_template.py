@@ -6,11 +6,11 @@ import json
 import shutil
 import subprocess
 from fnmatch import fnmatch
-from typing import Any
+from itertools import product
 
 import pytest
 
-from infra.grants import GRANTS, SEALED_FOR
+from infra.grants import GRANTS
 from infra.reach import streams
 from infra.routes import ROUTES, Route
 from shared.store.tables import Tables
@@ -18,6 +18,8 @@ from tests.infra.conftest import Template
 
 pytestmark = pytest.mark.infra
 
+# what API Gateway answers itself: preflights, and methods that a path does not take
+MOCKED = ("OPTIONS", "ANY")
 EVERY_FUNCTION = sorted({route.function for route in ROUTES})
 ADMIN_FUNCTIONS = sorted({route.function for route in ROUTES if route.access == "admin"})
 
@@ -27,12 +29,12 @@ def _words(value: str | list[str]) -> list[str]:
 
 
 def _rows() -> dict[tuple[str, str], Route]:
-    return {(path, method): route for route in ROUTES for path in route.paths for method in route.methods}
+    return {(path, method): route for route in ROUTES for path in route.paths for method in route.served_methods}
 
 
 def test_every_row_is_a_method_that_calls_its_function(production: Template, plain: Template) -> None:
     for template in (production, plain):
-        methods = {(path, verb): each for path, verb, each in template.methods() if verb != "OPTIONS"}
+        methods = {(path, verb): each for path, verb, each in template.methods() if verb not in MOCKED}
         assert methods.keys() == _rows().keys()
         for place, route in _rows().items():
             target = json.dumps(methods[place]["Integration"]["Uri"])
@@ -41,7 +43,7 @@ def test_every_row_is_a_method_that_calls_its_function(production: Template, pla
 
 def test_streamed_rows_and_only_they_are_in_stream_mode(production: Template) -> None:
     for path, verb, method in production.methods():
-        if verb == "OPTIONS":
+        if verb in MOCKED:
             continue
         integration = method["Integration"]
         target = json.dumps(integration["Uri"])
@@ -91,28 +93,25 @@ def test_a_role_holds_what_grants_says_and_nothing_more(production: Template, fu
     for statement in production.statements(function):
         assert statement["Effect"] == "Allow"
         condition = statement.get("Condition", {}).get("ForAllValues:StringEquals", {})
-        for action in _words(statement["Action"]):
+        resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+        for action, resource in product(_words(statement["Action"]), resources):
             if action.startswith("dynamodb:"):
-                place = tables[statement["Resource"]["Fn::GetAtt"][0]]
+                place = tables[resource["Fn::GetAtt"][0]]
                 scopes = tuple(_words(condition.get("dynamodb:LeadingKeys", [])))
             elif action.startswith("kms:"):
-                place, scopes = "provider key", ()
-                assert statement["Resource"]["Fn::GetAtt"][0].startswith("ProviderKeys")
-                assert condition == {"kms:EncryptionContextKeys": _same_shape(condition, SEALED_FOR)}
-                assert statement["Condition"]["Null"] == {f"kms:EncryptionContext:{SEALED_FOR}": "false"}
+                (sealed_for,) = _words(condition["kms:EncryptionContextKeys"])
+                place, scopes = "provider key", (sealed_for,)
+                assert resource["Fn::GetAtt"][0].startswith("ProviderKeys")
+                assert statement["Condition"]["Null"] == {f"kms:EncryptionContext:{sealed_for}": "false"}
             else:
                 assert action in ("logs:CreateLogStream", "logs:PutLogEvents")
-                assert statement["Resource"]["Fn::GetAtt"][0].startswith(function.title().replace("_", ""))
+                assert resource["Fn::GetAtt"][0].startswith(function.title().replace("_", ""))
                 continue
             seen.add((action.partition(":")[2], place, scopes))
     grant = GRANTS[function]
     allowed = {(action, each.table, each.scopes) for each in grant.tables for action in each.actions}
-    allowed |= {(use.title(), "provider key", ()) for use in grant.provider_keys}
+    allowed |= {(each.use.title(), "provider key", (each.sealed_for,)) for each in grant.provider_keys}
     assert seen == allowed
-
-
-def _same_shape(condition: dict[str, Any], word: str) -> str | list[str]:
-    return [word] if isinstance(condition["kms:EncryptionContextKeys"], list) else word
 
 
 def test_no_own_policy_has_a_wildcard_but_the_list_of_streams(production: Template, plain: Template) -> None:
@@ -131,7 +130,7 @@ def test_admin_routes_are_guarded(production: Template, plain: Template) -> None
     (authorizer,) = production.of_type("AWS::ApiGateway::Authorizer")
     rows = _rows()
     for path, verb, method in production.methods():
-        guarded = verb != "OPTIONS" and rows[path, verb].access == "admin"
+        guarded = verb not in MOCKED and rows[path, verb].access == "admin"
         assert method["AuthorizationType"] == ("COGNITO_USER_POOLS" if guarded else "NONE")
         assert not guarded or method["AuthorizerId"] == {"Ref": authorizer}
     for function in ADMIN_FUNCTIONS:
@@ -291,4 +290,4 @@ def test_streaming_functions_are_called_by_their_snapshots_alias(production: Tem
 
 def test_functions_that_call_upstreams_and_no_others_are_in_the_vpc(production: Template) -> None:
     within = {name for name in EVERY_FUNCTION if "VpcConfig" in production.function(name)}
-    assert within == {name for name in EVERY_FUNCTION if "decrypt" in GRANTS[name].provider_keys}
+    assert within == {name for name in EVERY_FUNCTION if GRANTS[name].uses("decrypt")}

@@ -56,12 +56,14 @@ class Guarded:
                 return _answer(start, "200 OK", _stream_records(environ["QUERY_STRING"]))
             refusal = _refusal(environ, body)
             if refusal:
-                return _answer(start, "400 Bad Request", wire.dumps(refusal))
+                return _answer(start, "400 Bad Request", wire.dumps(refusal), refusal["__type"].rpartition("#")[2])
             return list(self._moto(environ, start))
 
 
-def _answer(start: Callable[..., Any], status: str, body: bytes) -> list[bytes]:
-    start(status, [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(body)))])
+def _answer(start: Callable[..., Any], status: str, body: bytes, error: str = "") -> list[bytes]:
+    """`error` is for the services that read it from a header, and where the body should be XML."""
+    headers = [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(body)))]
+    start(status, [*headers, ("x-amzn-errortype", error)] if error else headers)
     return [body]
 
 
