@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run key test check lint types contracts fast-tests infra-test cloud cloud-test synth diff deploy destroy bundles dashboard dashboard-if-possible dashboard-test chromium setup setup-dev lock bench parsers backends clean
+.PHONY: run key test check lint types contracts fast-tests infra-test cloud cloud-test synth diff deploy destroy bundles dashboard dashboard-if-possible dashboard-test chromium setup setup-dev lock bench load rebuild parsers backends clean
 
 run: setup dashboard-if-possible   ## set up and serve: API on 8002, admin API and dashboard on 5001
 	@$(BIN)/python -m infra.local
@@ -102,6 +102,13 @@ bundles: $(VENV)/.infra   ## build every function's bundle for Lambda and print 
 
 bench: setup-dev      ## measure beside a bare pass-through, about 5 minutes; `make bench BENCH=--quick` takes one
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
+
+load: setup-dev       ## 100,000 requests against the local gateway: nothing lost, roll-ups equal to the ledger; some minutes
+	@$(BIN)/python -m tests.benchmarks.load_run $(LOAD)
+
+# FIRST=2026-11-01 LAST=2026-11-07, and TABLE_PREFIX=… of a deployment; without it this machine's, while it stands still
+rebuild: setup        ## make days of the roll-ups anew from the ledger
+	@$(BIN)/python -m infra.rebuild_rollups $(FIRST) $(LAST) $(if $(TABLE_PREFIX),--table-prefix "$(TABLE_PREFIX)")
 
 parsers: setup-dev    ## the corpus of tool calls through other projects' parsers, beside ours; installs them the first time
 	@$(BIN)/python -m tests.benchmarks.parsers $(PARSERS)

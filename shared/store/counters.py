@@ -82,9 +82,9 @@ def added(one: Sequence[int], other: Sequence[int]) -> Counters:
 def total(rows: Iterable[Sequence[int]]) -> Counters:
     """All of them together; as many zeros as there are fields when there are none."""
     given = list(rows)
-    if not given:
-        return [0] * len(FIELDS)
-    if len({len(row) for row in given}) > 1:
+    if len(given) < 2:
+        return list(given[0]) if given else [0] * len(FIELDS)
+    if len(set(map(len, given))) > 1:
         return reduce(added, given[1:], list(given[0]))
     return list(map(sum, zip(*given, strict=True)))
 

@@ -61,7 +61,7 @@ class Kind(NamedTuple):
 TOTAL = Kind("total", 1, lambda record: record.request_type, lambda record: "", True)
 MODEL = Kind(
     "model",
-    2,
+    1,
     lambda record: f"{record.request_type}|{record.virtual_model}",
     lambda record: record.virtual_model,
     True,

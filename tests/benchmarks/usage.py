@@ -2,13 +2,15 @@
 
     python -m tests.benchmarks.usage
 
-Each key uses five models a day of its ten; a third of the keys and all models are used in each half-hour. The year is
-written straight into the tables' file, and then asked through the admin app over HTTP to the store's own process.
+Each key uses five models a day and ten a month; a third of the keys and of the models are used in each half-hour, all
+of them every day. The year is written straight into the tables' file, and asked through the admin app over HTTP to the
+store's own process.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import random
 import statistics
@@ -49,7 +51,7 @@ from shared.store.tables import Tables
 from shared.web.admin_access import OpenAccess
 
 MODELS = [f"model-{number:03d}" for number in range(200)]
-KEYS = [f"{number:032x}" for number in range(1_000)]
+KEYS = [hashlib.md5(bytes([number % 256, number // 256])).hexdigest() for number in range(1_000)]  # noqa: S324
 ENDPOINTS = [f"{number}|endpoint-{number}" for number in range(20)]
 END = datetime(2026, 11, 20, 17, 30, tzinfo=UTC)
 BEGIN = END - timedelta(days=365)
@@ -134,7 +136,11 @@ def _packed(kind: Kind, shard: int, level: Level, chance: random.Random) -> str:
 
 def _names(kind: Kind, level: Level, chance: random.Random, shard: int) -> list[str]:
     if kind is MODEL:
-        return [f"chat|{model}" for model in MODELS if shard_of(kind, model) == shard]
+        return [
+            f"chat|{model}"
+            for model in MODELS
+            if shard_of(kind, model) == shard and (level is not SLOT or chance.random() < 1 / 3)
+        ]
     if kind is ENDPOINT:
         return [f"chat|{endpoint}" for endpoint in ENDPOINTS]
     if kind in (KEY, PAIR):
@@ -148,11 +154,12 @@ def _names(kind: Kind, level: Level, chance: random.Random, shard: int) -> list[
 
 def _row(kind: Kind, chance: random.Random) -> Counters:
     row = [chance.randrange(10 ** chance.randrange(1, 8)) for _ in FIELDS]
-    return row + ([chance.randrange(100) for _ in range(TTFT_CLASSES)] if kind.has_ttft else [])
+    usual = chance.randrange(TTFT_CLASSES)
+    return row + ([chance.randrange(100) * (abs(n - usual) < 4) for n in range(TTFT_CLASSES)] if kind.has_ttft else [])
 
 
 def measure(folder: Path) -> list[tuple[str, float, float, int, int]]:
-    """Each question with the median and the longest time in ms, its Queries, and the bytes of its answer."""
+    """Each question with the best and the median time in ms, its Queries, and the bytes of its answer."""
     began = time.monotonic()
     fill(folder)
     print(f"written in {time.monotonic() - began:.0f} s", file=sys.stderr)
@@ -190,17 +197,17 @@ def _asked(
         assert answer.status_code == 200, answer.text
         assert wire.loads(answer.content)
         size = len(answer.content)
-    return statistics.median(took), max(took), (reader.queries - before) // _ROUNDS, size
+    return min(took), statistics.median(took), (reader.queries - before) // _ROUNDS, size
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder))
     print(f"load {os.getloadavg()[0]:.1f}, budget {BUDGET_MS} ms\n")
-    print("| question, over a year of 200 models and 1,000 keys | median ms | longest ms | Queries | answer KB |")
+    print("| question, over a year of 200 models and 1,000 keys | best ms | median ms | Queries | answer KB |")
     print("|---|--:|--:|--:|--:|")
-    for what, median, longest, queries, size in rows:
-        print(f"| {what} | {median:.0f} | {longest:.0f} | {queries} | {size / 1e3:.0f} |")
+    for what, best, median, queries, size in rows:
+        print(f"| {what} | {best:.0f} | {median:.0f} | {queries} | {size / 1e3:.0f} |")
 
 
 if __name__ == "__main__":
