@@ -37,6 +37,7 @@ ATTEMPT = 16  # what beginning a candidate costs, in characters
 MAX_SEEN = 1 << 17  # characters kept for patterns that wait for the end
 PATTERN = Format("pattern", "An administrator's pattern", "pattern", "", strong=False)
 CODE = ("`", "~~~")  # what begins or ends code
+_LINE_BEGIN = re.compile(r"[ \t\r]*([^ \t\r\n].)", re.DOTALL)
 _LINE_BEGINS = re.compile(r"\n[ \t\r]*([^ \t\r\n].?)")
 
 
@@ -359,8 +360,13 @@ class Machine:
         self._source.hold()
 
     def _resume(self) -> None:
-        self._markers = self._on_line if self._place.line_blank else self._in_line
-        self._state, self._scanned = self._markers.root, self._source.position
+        source = self._source
+        self._markers = self._in_line
+        if self._place.line_blank:
+            begins = _LINE_BEGIN.match(source.text, source.position)
+            if begins is None or self._on_line.begins(begins[1]):
+                self._markers = self._on_line
+        self._state, self._scanned = self._markers.root, source.position
 
     def _fail(self) -> None:
         """No call after all: something else may begin here, else the text is said."""
