@@ -101,6 +101,9 @@ class _Activities:
         path: Annotated[str | None, Query(max_length=_WORD_CHARS, description="a part of the route's path")] = None,
         client: Annotated[str | None, Query(max_length=_WORD_CHARS, description="a part of the address")] = None,
         least_cost: Annotated[str | None, Query(max_length=40, description="in dollars")] = None,
+        request_id: Annotated[
+            str | None, Query(max_length=_WORD_CHARS, description="all attempts of a request; name its time, too")
+        ] = None,
         since: Annotated[str | None, Query(max_length=40, description=_MOMENT)] = None,
         until: Annotated[str | None, Query(max_length=40, description=f"{_MOMENT}; itself not included")] = None,
         cursor: Word = None,
@@ -113,6 +116,7 @@ class _Activities:
             path=path or None,
             client_address=client or None,
             least_cost=_picodollars(least_cost, "least_cost") if least_cost else None,
+            request_id=request_id or None,
             since_ms=_moment_ms(since, "since") if since else None,
             until_ms=_moment_ms(until, "until") if until else None,
         )

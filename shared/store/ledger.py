@@ -45,6 +45,7 @@ class Filter(NamedTuple):
     path: str | None = None
     client_address: str | None = None
     least_cost: int | None = None
+    request_id: str | None = None
 
     def takes(self, record: Record) -> bool:
         return (
@@ -58,6 +59,7 @@ class Filter(NamedTuple):
             and (self.path is None or self.path in record.path)
             and (self.client_address is None or self.client_address in record.client_address)
             and (self.least_cost is None or record.cost >= self.least_cost)
+            and self.request_id in (None, record.request_id)
         )
 
 

@@ -146,6 +146,8 @@ async def test_shows_the_newest_first(admin: httpx.AsyncClient) -> None:
         ({"least_cost": "0.05"}, [1]),
         ({"least_cost": "0.050000001011"}, []),
         ({"least_cost": "0"}, [6, 5, 4, 3, 2, 1]),
+        ({"request_id": "req_3"}, [3]),
+        ({"request_id": "req_"}, []),
         ({"since": str(NOW_MS // 1000 + 5)}, [6, 5]),
         ({"since": str(NOW_MS // 1000 + 2), "until": str(NOW_MS // 1000 + 5)}, [4, 3, 2]),
         ({"until": f"{NOW_MS // 1000 + 1}.001"}, [1]),
