@@ -136,6 +136,8 @@ class Settings:
     oidc_issuer: str | None = _setting("OIDC_ISSUER", _issuer, None)
     oidc_audience: str | None = _setting("OIDC_AUDIENCE", _text, None)
     oidc_admin_group: str | None = _setting("OIDC_ADMIN_GROUP", _text, None)
+    oidc_viewer_group: str | None = _setting("OIDC_VIEWER_GROUP", _text, None)
+    audit_ttl_days: int = _setting("AUDIT_TTL_DAYS", _int(1, 3_650), 400)
 
     use_ai_queue: bool = _setting("USE_AI_QUEUE", _bool, False)
     ai_queue_url: str = _setting("AI_QUEUE_URL", _url, "http://localhost:8102")

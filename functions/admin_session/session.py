@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 
 from shared.errors import Forbidden, Unauthenticated
 from shared.settings import Settings
-from shared.web.admin_access import OPEN_USER, Access, Sessions
+from shared.web.admin_access import OPEN_USER, Access, Sessions, administrator_of
 from shared.web.admin_app import admin_app, serve
 
 
@@ -31,11 +31,14 @@ class _Session:
         mode = self._chosen.admin_auth
         told = {"auth_enabled": mode != "none", "use_ai_queue": self._chosen.use_ai_queue}
         if mode == "none":
-            return {"valid": True, "user": OPEN_USER, **told}
+            return {"valid": True, "user": OPEN_USER, "role": "admin", **told}
         if mode == "oidc" and self._access is not None:
             try:
-                return {"valid": True, "user": await self._access.admit(request.scope), **told}
+                who = await self._access.admit(request.scope)
+                return {"valid": True, "user": who.user, "role": who.role, **told}
             except (Unauthenticated, Forbidden):
                 return {"valid": False}
         session = await self._sessions.find(request.scope)
-        return {"valid": False} if session is None else {**session, **told}
+        if session is None:
+            return {"valid": False}
+        return {**session, "role": administrator_of(session).role, **told}

@@ -8,6 +8,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.transactions import TransactWrite
 
+from shared.store.audit import Entry, audit_item
 from shared.store.tables import ConfigItem, Tables, reaching
 
 CONFIG_SCOPE = "config"
@@ -39,10 +40,12 @@ class Change:
         self._checks: list[tuple[ConfigItem, Condition, Exception]] = []
         self._deletes: list[tuple[ConfigItem, Condition | None, Exception]] = []
         self._puts: list[tuple[ConfigItem, Condition | None, Exception]] = []
+        self._notes: list[Entry] = []
+        self._noted_at = 0.0
         self._seen_version: int | None = None
 
     def __len__(self) -> int:
-        return len(self._checks) + len(self._deletes) + len(self._puts) + 1
+        return len(self._checks) + len(self._deletes) + len(self._puts) + bool(self._notes) + 1
 
     def check(self, item: ConfigItem, condition: Condition, refusal: Exception) -> None:
         self._checks.append((item, condition, refusal))
@@ -53,6 +56,13 @@ class Change:
     def delete(self, item: ConfigItem, condition: Condition | None, refusal: Exception) -> None:
         self._deletes.append((item, condition, refusal))
 
+    def note(self, entry: Entry, now: float) -> None:
+        """What the audit log says of it; all that belongs to one change is one item there, and what was written as it
+        was before is no change."""
+        if entry.changes:
+            self._notes.append(entry)
+        self._noted_at = now
+
     def only_if_nothing_changed_since(self, version: int) -> None:
         """Hold the whole configuration still: fail as Contended when any other change came between."""
         self._seen_version = version
@@ -62,6 +72,8 @@ class Change:
         StoreUnavailable after a lost answer leaves open whether it was."""
         # PynamoDB sends checks, deletes, puts and updates in this order, and the reasons come back in the same.
         refusals: list[Exception] = [each[2] for each in (*self._checks, *self._deletes, *self._puts)]
+        if self._notes:
+            refusals.append(Contended("the audit log"))
         refusals.append(Contended("the configuration changed"))
         with reaching("a change of the configuration"):
             try:
@@ -78,6 +90,8 @@ class Change:
             transaction.delete(item, condition=condition)
         for item, condition, _ in self._puts:
             transaction.save(item, condition=condition)
+        if self._notes:
+            transaction.save(audit_item(self._tables, self._notes, self._noted_at))
         version = config(CONFIG_SCOPE, VERSION_KEY)
         unchanged: Any = None
         if self._seen_version == 0:

@@ -19,9 +19,11 @@ from pynamodb.transactions import TransactWrite
 from shared import wire
 from shared.errors import StoreUnavailable
 from shared.gateway.limits import Limits
+from shared.store.audit import Entry, audit_item
+from shared.store.audit_entry import key_entry
 from shared.store.client_key import ClientKey, id_of, new_key, prefix_of, read_key
 from shared.store.refusals import DuplicateName, NotFound, Refusal
-from shared.store.tables import ApiKeyItem, Tables, reaching
+from shared.store.tables import ApiKeyItem, AuditItem, Tables, reaching
 
 _T = TypeVar("_T")
 
@@ -109,6 +111,7 @@ class ClientKeys:
             change = _Change(self._tables)
             change.take_label(record)
             change.put(record, self._tables.api_keys.key_id.does_not_exist())
+            change.note(key_entry(None, record), self._now())
             change.commit()
             return NewKey(key, record)
 
@@ -192,6 +195,7 @@ class ClientKeys:
         for secret_hash in _secrets(current) - _secrets(changed):
             change.free_secret(changed, secret_hash)
         change.update(changed, self._tables.api_keys.version == current.version)
+        change.note(key_entry(current, changed), self._now())
         change.commit()
         return changed
 
@@ -201,7 +205,7 @@ class _Change:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._puts: list[tuple[ApiKeyItem, Condition, Exception]] = []
+        self._puts: list[tuple[ApiKeyItem | AuditItem, Condition | None, Exception]] = []
         self._deletes: list[tuple[ApiKeyItem, Condition, Exception]] = []
         self._updates: list[tuple[ApiKeyItem, Condition, list[Any], Exception]] = []
 
@@ -226,6 +230,10 @@ class _Change:
 
     def put(self, record: ClientKey, condition: Condition) -> None:
         self._puts.append((self._item(record), condition, _Outrun()))
+
+    def note(self, entry: Entry, now: float) -> None:
+        """What the audit log says of it."""
+        self._puts.append((audit_item(self._tables, [entry], now), None, _Outrun()))
 
     def update(self, record: ClientKey, condition: Condition) -> None:
         """All but when it was last used, which is noted at any time."""
@@ -256,8 +264,8 @@ class _Change:
                 with TransactWrite(connection=self._tables.connection) as transaction:
                     for item, condition, _ in self._deletes:
                         transaction.delete(item, condition=condition)
-                    for item, condition, _ in self._puts:
-                        transaction.save(item, condition=condition)
+                    for new, wanted, _ in self._puts:
+                        transaction.save(new, condition=wanted)
                     for item, condition, actions, _ in self._updates:
                         transaction.update(item, actions=actions, condition=condition)
             except TransactWriteError as failure:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from shared.errors import InvalidRequest, StoreUnavailable
 from shared.gateway.catalog import TargetSpec
+from shared.store.audit_entry import record_entry
 from shared.store.change import CONFIG_SCOPE, Change, ConditionRefused, Contended
 from shared.store.config_items import COUNTER_SCOPE, WORDS, ConfigItems, Kind, StoredRecord, kind_of, record_key
 from shared.store.config_records import EndpointRecord, ToolPatternRecord, VirtualModelRecord
@@ -54,6 +55,7 @@ class Edits:
         change.put(self._items.of_name(kind, record.name, record.id), config.key.does_not_exist(), duplicate)
         if isinstance(created, VirtualModelRecord):
             note_prices(change, self._tables, None, created)
+        change.note(record_entry(None, created), self._now())
         return created
 
     def _replace(self, change: Change, current: _R, changed: _R) -> None:
@@ -66,11 +68,13 @@ class Edits:
             change.delete(self._items.of_name(kind, current.name, current.id), None, Conflict(current))
         if isinstance(changed, VirtualModelRecord) and isinstance(current, VirtualModelRecord):
             note_prices(change, self._tables, current, changed)
+        change.note(record_entry(current, changed), self._now())
 
     def _delete(self, change: Change, current: StoredRecord) -> None:
         unchanged = self._tables.config.version == current.version
         change.delete(self._items.of_record(current), unchanged, Conflict(current))
         change.delete(self._items.of_name(kind_of(current), current.name, current.id), None, Conflict(current))
+        change.note(record_entry(current, None), self._now())
 
     def _successor(self, current: _R, changed: _R, expected: int | None) -> _R:
         if expected not in (None, current.version):

@@ -72,7 +72,7 @@ class Endpoints(Edits):
                 raise InUse([each.name for each in users])
             change = Change(self._tables)
             change.only_if_nothing_changed_since(version)
-            whole = 2 * len(users) + 4 <= MAX_ITEMS
+            whole = 2 * len(users) + 5 <= MAX_ITEMS
             for user in users if whole else users[: MAX_ITEMS // 2 - 1]:
                 self._detach(change, user, endpoint_id)
             if whole:

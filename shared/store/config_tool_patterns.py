@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from shared.store.audit_entry import formats_entry
 from shared.store.change import CONFIG_SCOPE, Change
 from shared.store.config_edits import Edits, unless_outrun, until_settled
 from shared.store.config_items import FORMATS_KEY, formats_of, tool_pattern_of
@@ -87,6 +88,7 @@ class ToolPatterns(Edits):
             unchanged = config.version == current.version if current.version else config.key.does_not_exist()
             change = Change(self._tables)
             change.put(self._items.of_formats(changed), unchanged, Conflict(current))
+            change.note(formats_entry(current, changed), self._now())
             change.commit()
             return changed
 

@@ -90,15 +90,32 @@ class RollupItem(Model):
     expires_at = NumberAttribute(null=True)  # seconds since 1970
 
 
+class AuditItem(Model):
+    """One item of the `audit` table: who changed what when, as JSON (shared/store/audit.py)."""
+
+    bucket = UnicodeAttribute(hash_key=True)  # YYYY-MM
+    moment = UnicodeAttribute(range_key=True)  # ms since 1970, and a random word
+    expires_at = NumberAttribute(null=True)  # seconds since 1970
+    document = UnicodeAttribute()
+
+
 class Tables:
     """The tables of one deployment behind one client. Building it does no I/O; the client is made on first use.
 
-    `endpoint` None leaves the address to the AWS environment (`AWS_ENDPOINT_URL_DYNAMODB`).
+    `endpoint` None leaves the address to the AWS environment (`AWS_ENDPOINT_URL_DYNAMODB`). `audit_days` is how long
+    what is written into the audit log stays there.
     """
 
     def __init__(
-        self, prefix: str, *, region: str, endpoint: str | None = None, patience: Patience = ADMIN_PATH
+        self,
+        prefix: str,
+        *,
+        region: str,
+        endpoint: str | None = None,
+        patience: Patience = ADMIN_PATH,
+        audit_days: int = 400,
     ) -> None:
+        self.audit_days = audit_days
         # One connection for all tables: PynamoDB would make one a model, and a botocore client costs 150 ms of CPU.
         self.connection = Connection(
             region=region,
@@ -112,6 +129,7 @@ class Tables:
         self.api_keys = self._bound(ApiKeyItem, f"{prefix}-api_keys")
         self.rollups = self._bound(RollupItem, f"{prefix}-rollups")
         self.limits = self._bound(LimitItem, f"{prefix}-limits")
+        self.audit = self._bound(AuditItem, f"{prefix}-audit")
 
     def connect(self) -> None:
         """Make the client now, so that no deadline has to cover its 150 ms of CPU. No I/O."""
@@ -125,13 +143,14 @@ class Tables:
             self.api_keys.Meta.table_name: ("key_id",),
             self.rollups.Meta.table_name: ("dimension", "moment"),
             self.limits.Meta.table_name: ("key_id",),
+            self.audit.Meta.table_name: ("bucket", "moment"),
         }
 
     def create_missing(self) -> None:
         """Create the tables that do not exist; for the laptop and the tests, in the cloud CDK owns them."""
         with reaching("the tables"):
             existing = set(self.connection.list_tables()["TableNames"])
-            for model in (self.config, self.ledger, self.api_keys, self.rollups, self.limits):
+            for model in (self.config, self.ledger, self.api_keys, self.rollups, self.limits, self.audit):
                 if model.Meta.table_name not in existing:
                     model.create_table(wait=True)
 

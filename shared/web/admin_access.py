@@ -10,7 +10,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from shared.errors import Forbidden, GatewayError, Unauthenticated
@@ -22,7 +22,7 @@ from shared.wire import JsonObject, loads
 log = logging.getLogger(__name__)
 
 OPEN_USER = "admin"
-_READS = frozenset(("GET", "HEAD", "OPTIONS"))
+READS = frozenset(("GET", "HEAD", "OPTIONS"))
 _SESSION_SECONDS = 15.0
 _SESSIONS = 1_000
 _DEADLINE_SECONDS = 5.0
@@ -30,9 +30,19 @@ _MOST_BYTES = 64 * 1024
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
+Role: TypeAlias = Literal["admin", "viewer"]
+
+
+class Administrator(NamedTuple):
+    """Who was let in. A viewer sees everything and changes nothing."""
+
+    user: str
+    role: Role = "admin"
+
+
 class Access(Protocol):
-    async def admit(self, scope: Scope) -> str:
-        """The user's name; raises Unauthenticated or Forbidden."""
+    async def admit(self, scope: Scope) -> Administrator:
+        """Raises Unauthenticated or Forbidden."""
         ...
 
 
@@ -47,19 +57,19 @@ class OpenAccess:
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self._any_host = any_host
 
-    async def admit(self, scope: Scope) -> str:
+    async def admit(self, scope: Scope) -> Administrator:
         host = header(scope, b"host")
         if not self._any_host and not self._knows(host):
             raise Forbidden(
                 "the admin API is open to this machine only: call it as localhost or 127.0.0.1, "
                 "or set ADMIN_AUTH=oidc or AUTH_ENABLED=true to serve others"
             )
-        if scope["method"] not in _READS:
+        if scope["method"] not in READS:
             origin = header(scope, b"origin")
             foreign = bool(origin) and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower())
             if foreign or header(scope, b"sec-fetch-site") not in ("", "none", "same-origin"):
                 raise _other_site()
-        return OPEN_USER
+        return Administrator(OPEN_USER)
 
     def _knows(self, host: str) -> bool:
         try:
@@ -83,6 +93,7 @@ class Sessions:
 
     def __init__(self, url: str, upstream: Upstream, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = f"{url.rstrip('/')}/session/validate"
+        self._logout_url = f"{url.rstrip('/')}/session/logout"
         self._upstream = upstream
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[float, JsonObject]] = OrderedDict()
@@ -92,7 +103,7 @@ class Sessions:
         shown = _credentials(scope)
         if not shown:
             return None
-        place = hashlib.sha256("\n".join(f"{name}: {value}" for name, value in shown.items()).encode()).digest()
+        place = _place(shown)
         until, session = self._known.get(place, (0.0, None))
         if session is not None and self._clock() < until:
             return session
@@ -105,6 +116,22 @@ class Sessions:
         if len(self._known) > _SESSIONS:
             self._known.popitem(last=False)
         return session
+
+    async def end(self, scope: Scope) -> None:
+        """Forget a session, and tell the service, which may know no such route: `POST {url}/session/logout`."""
+        shown = _credentials(scope)
+        if not shown:
+            return
+        self._known.pop(_place(shown), None)
+        timeouts = Timeouts(connect=_DEADLINE_SECONDS, idle=_DEADLINE_SECONDS, total=_DEADLINE_SECONDS)
+        try:
+            async with (
+                asyncio.timeout(_DEADLINE_SECONDS),
+                self._upstream.request("POST", self._logout_url, headers=shown, timeouts=timeouts) as response,
+            ):
+                await response.read(_MOST_BYTES)
+        except (GatewayError, TimeoutError) as failure:
+            log.warning("the session service was not told of a logout: %s", _reason(failure))
 
     async def _ask(self, shown: dict[str, str]) -> JsonObject | None:
         timeouts = Timeouts(connect=_DEADLINE_SECONDS, idle=_DEADLINE_SECONDS, total=_DEADLINE_SECONDS)
@@ -129,14 +156,20 @@ class SessionAccess:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    async def admit(self, scope: Scope) -> str:
-        if scope["method"] not in _READS and header(scope, b"sec-fetch-site") == "cross-site":
+    async def admit(self, scope: Scope) -> Administrator:
+        if scope["method"] not in READS and header(scope, b"sec-fetch-site") == "cross-site":
             raise _other_site()
         session = await self._sessions.find(scope)
         if session is None:
             raise Unauthenticated("no valid session; log in first")
-        user = session.get("user")
-        return user if isinstance(user, str) else ""
+        return administrator_of(session)
+
+
+def administrator_of(session: JsonObject) -> Administrator:
+    """A service that knows no roles, as the original's, knows administrators only; a role that is not known here may
+    look."""
+    user, role = session.get("user"), session.get("role", "admin")
+    return Administrator(user if isinstance(user, str) else "", "admin" if role == "admin" else "viewer")
 
 
 class NoAccess:
@@ -145,7 +178,7 @@ class NoAccess:
     def __init__(self, reason: str) -> None:
         self._reason = reason
 
-    async def admit(self, scope: Scope) -> str:
+    async def admit(self, scope: Scope) -> Administrator:
         raise Forbidden(self._reason)
 
 
@@ -155,7 +188,12 @@ def admin_access(chosen: Settings, upstream: Upstream, *, in_cloud: bool = False
         from shared.web.admin_oidc import Issuer, OidcAccess
 
         assert chosen.oidc_issuer and chosen.oidc_audience  # noqa: S101, PT018 - the settings see to it
-        return OidcAccess(Issuer(chosen.oidc_issuer, upstream), chosen.oidc_audience, chosen.oidc_admin_group)
+        return OidcAccess(
+            Issuer(chosen.oidc_issuer, upstream),
+            chosen.oidc_audience,
+            chosen.oidc_admin_group,
+            chosen.oidc_viewer_group,
+        )
     if chosen.admin_auth == "session":
         return SessionAccess(Sessions(chosen.aimenu_url, upstream))
     if problem := open_admin_problem(chosen, in_cloud=in_cloud):
@@ -181,6 +219,16 @@ def open_admin_problem(chosen: Settings, *, in_cloud: bool = False) -> str | Non
 
 def _other_site() -> Forbidden:
     return Forbidden("a page of another site cannot change anything here")
+
+
+def _place(shown: dict[str, str]) -> bytes:
+    """Where a session is remembered; its secret is not."""
+    return hashlib.sha256("\n".join(f"{name}: {value}" for name, value in shown.items()).encode()).digest()
+
+
+def shows_credentials(scope: Scope) -> bool:
+    """Whether somebody tries, rather than asks who he is."""
+    return bool(_credentials(scope) or header(scope, b"authorization"))
 
 
 def _credentials(scope: Scope) -> dict[str, str]:

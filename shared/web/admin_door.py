@@ -6,9 +6,11 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
-from shared.errors import GatewayError, InternalError, InvalidRequest
+from shared.errors import Forbidden, GatewayError, InternalError, InvalidRequest, Unauthenticated
 from shared.gateway.metering import Caller
-from shared.web.admin_access import Access
+from shared.store.actor import ACTOR, Actor
+from shared.web.admin_access import READS, Access, shows_credentials
+from shared.web.admin_attempts import Attempts
 from shared.web.admin_errors import AdminRefusal, refusal
 from shared.web.asgi import App, Receive, Scope, Send, header, read_body, send_json
 from shared.web.log_lines import REQUEST_ID
@@ -29,6 +31,7 @@ class AdminDoor:
         self._app = app
         self._access = access
         self._max_body_bytes = max_body_bytes
+        self._attempts = Attempts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +49,7 @@ class AdminDoor:
     async def _admit(self, scope: Scope, receive: Receive, visit: _Visit) -> None:
         try:
             if self._access is not None:
-                await self._access.admit(scope)
+                await self._identify(self._access, scope, visit.caller)
             body = await self._body(scope, receive)
             await self._app(scope, _replay(body, receive), visit.send)
         except GatewayError as error:
@@ -55,6 +58,19 @@ class AdminDoor:
             log.exception("an admin request failed", extra={"request_id": visit.caller.request_id})
             failure = InternalError(f"the admin API failed; its log names the reason by {visit.caller.request_id}")
             await visit.refuse(failure)
+
+    async def _identify(self, access: Access, scope: Scope, caller: Caller) -> None:
+        """Let in who may do what is asked, and remember who it is for the audit log."""
+        self._attempts.check(caller.client_address)
+        try:
+            who = await access.admit(scope)
+        except Unauthenticated:
+            if shows_credentials(scope):
+                self._attempts.note_failure(caller.client_address)
+            raise
+        if who.role != "admin" and scope["method"] not in READS:
+            raise Forbidden("a viewer may look at everything and change nothing; ask an administrator")
+        ACTOR.set(Actor(who.user, caller.request_id, caller.client_address))
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         body = await read_body(scope, receive, self._max_body_bytes)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from shared.errors import GatewayError, InvalidRequest, MethodNotAllowed, Unauthenticated
+from shared.errors import GatewayError, InvalidRequest, MethodNotAllowed, RateLimited, Unauthenticated
 from shared.store.refusals import DuplicateName, InUse
 from shared.wire import JsonObject
 
@@ -58,6 +59,8 @@ def refusal(error: GatewayError) -> tuple[int, JsonObject, dict[str, str]]:
             return error.status, {"error": error.message, **error.details}, {}
         case Unauthenticated():
             return 401, {"error": "Unauthorized"}, {}
+        case RateLimited():
+            return 429, {"error": error.message}, {"retry-after": str(math.ceil(error.retry_after_seconds or 1))}
         case MethodNotAllowed():
             return 405, {"error": error.message}, {"allow": ", ".join(error.allowed)}
         case InUse():

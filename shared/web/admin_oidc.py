@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from shared.errors import Forbidden, GatewayError, Unauthenticated
 from shared.providers.base import Timeouts, Upstream
 from shared.settings import is_loopback
+from shared.web.admin_access import Administrator, Role
 from shared.web.asgi import Scope, header
 from shared.wire import JsonObject, loads
 
@@ -129,26 +130,35 @@ class Issuer:
 
 
 class OidcAccess:
-    """Whoever has a token of the issuer for `audience` and, with a `group`, is in it.
+    """Whoever has a token of the issuer for `audience` and, with a `group`, is in it; members of `viewers` may look.
 
     The audience is a token's `aud` or, as in Cognito's access tokens, which have none, its `client_id`. No page of
     another site can make a browser add the token, so nothing else guards against one.
     """
 
-    def __init__(self, issuer: Issuer, audience: str, group: str | None = None) -> None:
+    def __init__(self, issuer: Issuer, audience: str, group: str | None = None, viewers: str | None = None) -> None:
         self._issuer = issuer
         self._audience = audience
         self._group = group
+        self._viewers = viewers
 
-    async def admit(self, scope: Scope) -> str:
+    async def admit(self, scope: Scope) -> Administrator:
         scheme, _, token = header(scope, b"authorization").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not 0 < len(token) <= _MOST_TOKEN_CHARS:
             raise Unauthenticated("no bearer token; log in first")
         claims = await self._verified(token)
-        if self._group is not None and self._group not in _groups(claims):
+        user = next((name for each in _NAMES if isinstance(name := claims.get(each), str) and name), "")
+        return Administrator(user, self._role(_groups(claims)))
+
+    def _role(self, groups: list[Any]) -> Role:
+        if self._group is not None and self._group in groups:
+            return "admin"
+        if self._viewers is not None and self._viewers in groups:
+            return "viewer"
+        if self._group is not None:
             raise Forbidden(f"only members of the group '{self._group}' administer this gateway")
-        return next((name for each in _NAMES if isinstance(name := claims.get(each), str) and name), "")
+        return "admin"
 
     async def _verified(self, token: str) -> Mapping[str, Any]:
         try:

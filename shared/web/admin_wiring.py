@@ -13,6 +13,7 @@ from shared.web.admin_access import admin_access as access_of
 from shared.web.wiring import admin_tables, settings
 
 if TYPE_CHECKING:
+    from shared.store.audit import AuditLog
     from shared.store.client_keys import ClientKeys
     from shared.store.key_labels import KeyLabels
     from shared.store.limits import LimitTable
@@ -38,6 +39,13 @@ def client_keys() -> ClientKeys:
     from shared.store.client_keys import ClientKeys
 
     return ClientKeys(admin_tables())
+
+
+@cache
+def audit_log() -> AuditLog:
+    from shared.store.audit import AuditLog
+
+    return AuditLog(admin_tables())
 
 
 @cache

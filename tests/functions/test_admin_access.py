@@ -248,6 +248,7 @@ async def test_tells_that_no_login_is_needed(upstream: PooledUpstream) -> None:
     assert await validated(chosen, upstream) == {
         "valid": True,
         "user": "admin",
+        "role": "admin",
         "auth_enabled": False,
         "use_ai_queue": True,
     }
@@ -258,6 +259,7 @@ async def test_relays_who_is_logged_in(upstream: PooledUpstream, service: Loopba
     assert await validated(chosen, upstream, cookie="session=good") == {
         "valid": True,
         "user": "ada",
+        "role": "admin",
         "auth_enabled": True,
         "use_ai_queue": False,
     }

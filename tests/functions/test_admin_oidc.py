@@ -24,11 +24,14 @@ from hypothesis import strategies as st
 
 from functions.admin_api_keys.api_keys import admin_api_keys_app
 from functions.admin_session.session import admin_session_app
+from shared.errors import Forbidden, RateLimited
 from shared.providers.upstream import PooledUpstream
 from shared.settings import SettingsError, read_settings
 from shared.store.client_keys import ClientKeys
+from shared.store.limits import LimitTable
 from shared.store.tables import Tables
 from shared.web.admin_access import NoAccess, OpenAccess, Sessions, admin_access
+from shared.web.admin_attempts import Attempts
 from shared.web.admin_oidc import Issuer, OidcAccess
 from tests.functions.admin_calls import client
 from tests.providers.loopback import Answer, Loopback, loopback
@@ -91,7 +94,7 @@ class House:
 
     async def admit(self, token: str, audience: str = AUDIENCE, group: str | None = None) -> str:
         scope = {"headers": [(b"authorization", f"Bearer {token}".encode("latin-1", "replace"))]}
-        return await OidcAccess(self.issuer, audience, group).admit(scope)
+        return (await OidcAccess(self.issuer, audience, group).admit(scope)).user
 
 
 @pytest.fixture
@@ -108,10 +111,33 @@ def keys(shared_tables: Tables) -> ClientKeys:
 
 
 @pytest.fixture
-async def guarded(house: House, keys: ClientKeys) -> AsyncIterator[httpx.AsyncClient]:
-    app: FastAPI = admin_api_keys_app(keys, OidcAccess(house.issuer, AUDIENCE))
+async def guarded(house: House, keys: ClientKeys, shared_tables: Tables) -> AsyncIterator[httpx.AsyncClient]:
+    app: FastAPI = admin_api_keys_app(keys, LimitTable(shared_tables), OidcAccess(house.issuer, AUDIENCE))
     async with client(app) as calls:
         yield calls
+
+
+@pytest.mark.parametrize(
+    ("groups", "group", "viewers", "role"),
+    [
+        (["admins"], "admins", "viewers", "admin"),
+        (["viewers"], "admins", "viewers", "viewer"),
+        (["viewers", "admins"], "admins", "viewers", "admin"),
+        (["viewers"], None, "viewers", "viewer"),
+        ([], None, "viewers", "admin"),
+        ([], None, None, "admin"),
+    ],
+)
+async def test_a_group_says_who_may_change_something(
+    house: House, groups: list[str], group: str | None, viewers: str | None, role: str
+) -> None:
+    access = OidcAccess(house.issuer, AUDIENCE, group, viewers)
+    scope = {"headers": [(b"authorization", f"Bearer {house.token(groups=groups)}".encode())]}
+    assert (await access.admit(scope)).role == role
+    if group and viewers:
+        stranger = {"headers": [(b"authorization", f"Bearer {house.token(groups=['others'])}".encode())]}
+        with pytest.raises(Forbidden):
+            await access.admit(stranger)
 
 
 async def test_a_good_token_opens(house: House, guarded: httpx.AsyncClient) -> None:
@@ -205,13 +231,52 @@ async def test_every_forgery_is_refused(
     house: House, guarded: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    for name, token in forgeries(house).items():
+    for number, (name, token) in enumerate(forgeries(house).items()):
+        # each from an address of its own: after twenty failures one is not listened to
+        guarded._transport.client = (f"10.0.0.{number}", 1)  # type: ignore[attr-defined]
         answer = await guarded.post(PATH, content=b"{", headers={"authorization": f"Bearer {token}"})
         assert (name, answer.status_code, answer.json()) == (name, 401, {"error": "Unauthorized"})
         if len(token) > 20:
             assert token not in caplog.text
     good = await guarded.get(PATH, headers={"authorization": f"Bearer {house.token()}"})
     assert good.status_code == 200
+
+
+async def test_after_twenty_forgeries_an_address_waits_whatever_it_shows(
+    house: House, guarded: httpx.AsyncClient
+) -> None:
+    def bearer(token: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {token}"}
+
+    for _ in range(19):
+        assert (await guarded.get(PATH, headers=bearer("forged"))).status_code == 401
+        assert (await guarded.get(PATH)).status_code == 401  # who shows nothing tries nothing
+    assert (await guarded.get(PATH, headers=bearer(house.token()))).status_code == 200
+    assert (await guarded.get(PATH, headers=bearer("forged"))).status_code == 401
+    for token in ("forged", house.token()):
+        answer = await guarded.get(PATH, headers=bearer(token))
+        assert answer.status_code == 429
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+    guarded._transport.client = ("10.0.0.9", 1)  # type: ignore[attr-defined]
+    assert (await guarded.get(PATH, headers=bearer(house.token()))).status_code == 200
+
+
+def test_an_address_is_heard_again_after_a_minute() -> None:
+    now = [0.0]
+    attempts = Attempts(clock=lambda: now[0])
+    for _ in range(25):
+        attempts.note_failure("a")
+    for _ in range(20_000):
+        attempts.note_failure(str(_))
+    with pytest.raises(RateLimited):
+        for _ in range(30):
+            attempts.note_failure("b")
+            attempts.check("b")
+    now[0] = 61
+    attempts.check("b")
+    attempts.note_failure("b")
+    attempts.check("b")
+    assert len(attempts._failures) <= 10_000
 
 
 @pytest.mark.parametrize(
@@ -368,6 +433,12 @@ async def test_the_dashboard_learns_who_is_logged_in(house: House) -> None:
     app = admin_session_app(chosen, Sessions("http://127.0.0.1:9", upstream), OidcAccess(house.issuer, AUDIENCE))
     async with client(app) as calls:
         told = await calls.get("/session/validate", headers={"authorization": f"Bearer {house.token(email='a@b')}"})
-        assert told.json() == {"valid": True, "user": "a@b", "auth_enabled": True, "use_ai_queue": False}
+        assert told.json() == {
+            "valid": True,
+            "user": "a@b",
+            "role": "admin",
+            "auth_enabled": True,
+            "use_ai_queue": False,
+        }
         assert (await calls.get("/session/validate")).json() == {"valid": False}
     await upstream.aclose()
