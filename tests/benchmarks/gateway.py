@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import uvloop
@@ -23,5 +24,5 @@ async def serve() -> None:
 
 if __name__ == "__main__":
     pin(sys.argv[1])
-    log_to_stderr("INFO", as_json=False)
+    log_to_stderr(os.environ.get("LOG_LEVEL", "INFO"), as_json=False)
     uvloop.run(serve())

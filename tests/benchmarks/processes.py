@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,10 +36,12 @@ class Server:
     """`python -m tests.benchmarks.<module> <core> <arguments…>`; it prints its port when it listens."""
 
     def __init__(self, module: str, core: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - a line per request, as long as the process lives
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"tests.benchmarks.{module}", core, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._log,
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
         )
@@ -47,7 +50,8 @@ class Server:
         line = self._process.stdout.readline() if ready else b""
         if not line:
             self.stop()
-            raise RuntimeError(f"tests.benchmarks.{module} did not start")
+            self._log.seek(0)
+            raise RuntimeError(f"tests.benchmarks.{module} did not start: {self._log.read()[-2_000:].decode()}")
         self.url = f"http://127.0.0.1:{int(line)}"
 
     @property
