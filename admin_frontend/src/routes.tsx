@@ -48,6 +48,26 @@ function makeRouter() {
                 path: "patterns/:id",
                 lazy: async () => ({ Component: (await import("./features/patterns/PatternPage")).PatternPage }),
               },
+              {
+                path: "api-keys",
+                lazy: async () => ({ Component: (await import("./features/keys/ApiKeys")).ApiKeys }),
+              },
+              {
+                path: "api-keys/:id",
+                lazy: async () => ({ Component: (await import("./features/keys/ApiKeyPage")).ApiKeyPage }),
+              },
+              {
+                path: "activity",
+                lazy: async () => ({ Component: (await import("./features/activity/Activity")).Activity }),
+              },
+              {
+                path: "activity/:id",
+                lazy: async () => ({ Component: (await import("./features/activity/RequestPage")).RequestPage }),
+              },
+              {
+                path: "playground",
+                lazy: async () => ({ Component: (await import("./features/playground/Playground")).Playground }),
+              },
               { path: "*", element: <Nowhere /> },
             ],
           },

@@ -34,10 +34,6 @@ export function speakAs(those: Credentials): void {
   credentials = those;
 }
 
-export async function credentialHeaders(): Promise<Record<string, string>> {
-  return credentials.headers();
-}
-
 const withCredentials: Middleware = {
   async onRequest({ request }) {
     for (const [name, value] of Object.entries(await credentials.headers())) request.headers.set(name, value);

@@ -4,6 +4,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "react-router";
 import { type Refusal, type Schemas, api, ask, asRefusal } from "../../api/client";
 import type { Endpoint } from "../../api/queries";
+import { type Amount, orNull } from "../../parts/amounts";
 import { EditForm } from "../../parts/EditForm";
 import { useTell } from "../../parts/Notices";
 import { useDraft } from "../../parts/useDraft";
@@ -17,7 +18,7 @@ interface Values {
   url: string;
   api_key: string;
   clear_api_key: boolean;
-  priority: number | "";
+  priority: Amount;
   enabled: boolean;
   options: Record<string, unknown>;
 }
@@ -134,7 +135,7 @@ export function EndpointForm({ stored }: { stored: Endpoint | undefined }) {
               min={0}
               allowDecimal={false}
               value={values.priority}
-              onChange={(value) => set("priority", typeof value === "number" ? value : "")}
+              onChange={(value) => set("priority", value)}
               error={error("priority")}
             />
             <Switch
@@ -187,15 +188,18 @@ function bodyOf(values: Values, stored: Endpoint | undefined): Schemas["Endpoint
   const known = typeOf(values.endpoint_type)?.options.map((each) => each.name) ?? [];
   const kept = (name: string) =>
     known.includes(name) || (stored?.endpoint_type === values.endpoint_type && name in stored.options);
+  const numbers = typeOf(values.endpoint_type)?.options.filter((each) => each.kind === "number").map((each) => each.name);
+  const typed = ([name, value]: [string, unknown]): [string, unknown] =>
+    numbers?.includes(name) ? [name, orNull(value as Amount)] : [name, value];
   return {
     name: values.name,
     endpoint_type: values.endpoint_type,
     url: values.url.trim() || null,
     ...(values.api_key ? { api_key: values.api_key } : {}),
     ...(values.clear_api_key ? { clear_api_key: true } : {}),
-    priority: values.priority === "" ? 0 : values.priority,
+    priority: orNull(values.priority) ?? 0,
     enabled: values.enabled,
-    options: Object.fromEntries(Object.entries(values.options).filter(([name]) => kept(name))),
+    options: Object.fromEntries(Object.entries(values.options).filter(([name]) => kept(name)).map(typed)),
   };
 }
 

@@ -30,8 +30,8 @@ export function OptionFields({ options, values, change, error }: Props) {
               key={name}
               {...shared}
               min={0}
-              value={typeof value === "number" ? value : ""}
-              onChange={(next) => set(name, typeof next === "number" ? next : undefined)}
+              value={value}
+              onChange={(next) => set(name, next)}
             />
           );
         }

@@ -2,8 +2,9 @@
 import { Alert, Anchor, Button, Group, NumberInput, Stack, Text } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { type Schemas, api, ask, asRefusal } from "../../api/client";
+import type { Amount } from "../../parts/amounts";
 import { dollars } from "../../parts/formats";
-import { type Amount, PRICES, type PriceField } from "./values";
+import { PRICES, type PriceField } from "./values";
 
 interface Props {
   prices: Record<PriceField, Amount>;
@@ -38,7 +39,7 @@ export function Prices({ prices, change, error, model }: Props) {
             decimalScale={12}
             prefix="$"
             value={prices[field]}
-            onChange={(value) => change({ ...prices, [field]: typeof value === "number" ? value : "" })}
+            onChange={(value) => change({ ...prices, [field]: value })}
             error={error(field)}
             hideControls
           />

@@ -11,7 +11,7 @@ import { useDraft } from "../../parts/useDraft";
 import { Headers } from "./Headers";
 import { Prices } from "./Prices";
 import { Targets } from "./Targets";
-import { type Amount, PRICES, type Start, type Values, bodyOf, valuesOf } from "./values";
+import { PRICES, type Start, type Values, bodyOf, valuesOf } from "./values";
 
 const SHOWN = [
   "name", "description", "targets", "endpoint_id", "max_tokens", "temperature", "top_p", "system_prompt",
@@ -69,7 +69,7 @@ export function VirtualModelForm({ stored, endpoints, start }: Props) {
   const current = save.error?.body.current as VirtualModel | undefined;
   const amount = (field: "max_tokens" | "temperature" | "top_p") => ({
     value: values[field],
-    onChange: (value: string | number) => set(field, (typeof value === "number" ? value : "") as Amount),
+    onChange: (value: string | number) => set(field, value),
     error: error(field),
     placeholder: "The backend's own",
     min: 0,

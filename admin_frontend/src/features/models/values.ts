@@ -1,6 +1,7 @@
 /** A virtual model as its form holds it, and as the API takes it. */
 import type { Schemas } from "../../api/client";
 import type { VirtualModel } from "../../api/queries";
+import { type Amount, orNull } from "../../parts/amounts";
 
 export const PRICES = [
   ["cost_per_1m_tokens_in", "Input"],
@@ -12,7 +13,6 @@ export const PRICES = [
 ] as const;
 
 export type PriceField = (typeof PRICES)[number][0];
-export type Amount = number | "";
 
 export interface TargetDraft {
   /** Only for the list on the screen: it stays when rows move. */
@@ -74,8 +74,6 @@ export function valuesOf(stored: VirtualModel | undefined, start: Start = {}): V
     force_non_streaming: stored?.force_non_streaming ?? false,
   };
 }
-
-const orNull = (value: Amount): number | null => (value === "" ? null : value);
 
 export function bodyOf(values: Values): Schemas["NewVirtualModel"] {
   return {

@@ -5,6 +5,7 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 import { type Refusal, type Schemas, api, ask, asRefusal } from "../../api/client";
 import type { ToolPattern } from "../../api/queries";
+import { type Amount, orNull } from "../../parts/amounts";
 import { EditForm } from "../../parts/EditForm";
 import { useTell } from "../../parts/Notices";
 import { type Pair, Pairs } from "../../parts/Pairs";
@@ -20,13 +21,13 @@ interface Values {
   regex_pattern: string;
   source: Source;
   tool_name: string;
-  tool_name_group: number | "";
+  tool_name_group: Amount;
   tool_name_json_path: string;
-  arguments_group: number | "";
+  arguments_group: Amount;
   tool_names: Pair[];
   parameters: Pair[];
-  priority: number | "";
-  max_window: number | "";
+  priority: Amount;
+  max_window: Amount;
   models: string[];
   endpoints: string[];
   notes: string;
@@ -168,7 +169,7 @@ export function PatternForm({ stored }: { stored: ToolPattern | undefined }) {
                 max={99}
                 allowDecimal={false}
                 value={values.tool_name_group}
-                onChange={(value) => set("tool_name_group", typeof value === "number" ? value : "")}
+                onChange={(value) => set("tool_name_group", value)}
                 error={error("tool_name_group")}
               />
             )}
@@ -190,7 +191,7 @@ export function PatternForm({ stored }: { stored: ToolPattern | undefined }) {
                 max={999}
                 allowDecimal={false}
                 value={values.priority}
-                onChange={(value) => set("priority", typeof value === "number" ? value : "")}
+                onChange={(value) => set("priority", value)}
                 error={error("priority")}
               />
               <Switch
@@ -245,7 +246,7 @@ export function PatternForm({ stored }: { stored: ToolPattern | undefined }) {
                 max={99}
                 allowDecimal={false}
                 value={values.arguments_group}
-                onChange={(value) => set("arguments_group", typeof value === "number" ? value : "")}
+                onChange={(value) => set("arguments_group", value)}
                 error={error("arguments_group")}
               />
               <NumberInput
@@ -254,7 +255,7 @@ export function PatternForm({ stored }: { stored: ToolPattern | undefined }) {
                 min={1}
                 allowDecimal={false}
                 value={values.max_window}
-                onChange={(value) => set("max_window", typeof value === "number" ? value : "")}
+                onChange={(value) => set("max_window", value)}
                 error={error("max_window")}
               />
             </div>
@@ -304,7 +305,7 @@ function valuesOf(stored: ToolPattern | undefined): Values {
   };
 }
 
-const orNull = <T,>(value: T | ""): T | null => (value === "" ? null : value);
+const textOrNull = (text: string): string | null => (text === "" ? null : text);
 const mapped = (pairs: Pair[]) => Object.fromEntries(pairs.filter(([from]) => from.trim() !== ""));
 
 /** Only the chosen source of the name is sent; what was written for another stays in the form. */
@@ -314,17 +315,17 @@ function bodyOf(values: Values): Schemas["NewToolPattern"] {
     pattern_name: values.pattern_name,
     pattern_type: values.pattern_type,
     regex_pattern: values.regex_pattern,
-    tool_name: source === "static" ? orNull(values.tool_name) : null,
+    tool_name: source === "static" ? textOrNull(values.tool_name) : null,
     tool_name_group: source === "group" ? orNull(values.tool_name_group) : null,
-    tool_name_json_path: source === "json" ? orNull(values.tool_name_json_path) : null,
+    tool_name_json_path: source === "json" ? textOrNull(values.tool_name_json_path) : null,
     arguments_group: orNull(values.arguments_group),
     tool_name_mapping: mapped(values.tool_names),
     parameter_mapping: mapped(values.parameters),
-    priority: values.priority === "" ? 50 : values.priority,
+    priority: orNull(values.priority) ?? 50,
     max_window: orNull(values.max_window),
     models: values.models,
     endpoints: values.endpoints,
-    notes: orNull(values.notes),
+    notes: textOrNull(values.notes),
     enabled: values.enabled,
   };
 }

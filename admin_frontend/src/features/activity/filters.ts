@@ -1,0 +1,36 @@
+/** What of the activity somebody wants to see, as the address has it. */
+
+export const NO_FILTERS = {
+  status: "",
+  model: "",
+  endpoint: "",
+  key_id: "",
+  path: "",
+  client: "",
+  least_cost: "",
+  since: "",
+  until: "",
+};
+
+export type Filters = typeof NO_FILTERS;
+
+export const STATUSES = [
+  { value: "2xx", label: "Answered (2xx)" },
+  { value: "4xx", label: "Refused (4xx)" },
+  { value: "5xx", label: "Failed (5xx)" },
+  { value: "429", label: "Limited (429)" },
+];
+
+/** Fields for date and time have no zone; the API wants one. */
+export function moment(field: string): string | undefined {
+  return field ? String(Math.floor(new Date(field).getTime() / 1_000)) : undefined;
+}
+
+export function queryOf(filters: Filters) {
+  const { since, until, ...others } = filters;
+  return {
+    ...(Object.fromEntries(Object.entries(others).filter(([, value]) => value !== "")) as Partial<typeof others>),
+    since: moment(since),
+    until: moment(until),
+  };
+}
