@@ -230,8 +230,8 @@ class _Usage:
         if not models:
             return None
         told = figure.figures(total(models.values()))
-        ranked = page_of(models, None, len(models)).rows
-        rows = [{"virtual_model": name, **figure.day_figures(row)} for name, row in ranked]
+        rows = [{"virtual_model": name, **figure.day_figures(row)} for name, row in models.items()]
+        rows.sort(key=lambda each: (-each["prompt_tokens"] - each["completion_tokens"], each["virtual_model"]))
         return {"date": label, "requests": told["request_count"], **told, "models": rows}
 
 

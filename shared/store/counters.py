@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from operator import add, index
+from operator import add, index, sub
 from typing import TypeAlias, get_args
 
 from shared.gateway.records import Outcome, Record
@@ -91,7 +91,8 @@ def total(rows: Iterable[Sequence[int]]) -> Counters:
 
 def without(row: Sequence[int], others: Iterable[Sequence[int]]) -> Counters:
     """What is left of the row when the others, which are parts of it, are taken out."""
-    return added(row, [-number for number in total(others)])
+    taken = total(others)
+    return list(map(sub, row, [*taken, *[0] * (len(row) - len(taken))]))
 
 
 def ttft_percentile(row: Sequence[int], share: float) -> int | None:
