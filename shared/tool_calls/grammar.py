@@ -125,3 +125,8 @@ def grammar_of(
     return Grammar(
         tuple(row for row in FORMATS if (row.on or row.id in on) and row.id not in off and not (json_mode and row.json))
     )
+
+
+def fence_grammar() -> Grammar:
+    """What counts in a fence that must hold nothing but calls."""
+    return grammar_of(on=frozenset(("python_line",)), off=frozenset(("react", "functionary", "name_line")))

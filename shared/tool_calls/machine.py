@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 from collections.abc import Callable, Generator, Mapping
-from functools import cache
 from typing import NamedTuple
 
-from shared.chat.events import Event, FinishReason, TextDelta, ToolCallDelta, ToolCallStarted
+from shared.chat.events import Event, FinishReason, TextDelta
 from shared.tool_calls.arguments import Calls
 from shared.tool_calls.candidate import Candidate, Cut, Draft, NoCall
 from shared.tool_calls.formats import Format
-from shared.tool_calls.grammar import Grammar, grammar_of
-from shared.tool_calls.outlet import Outlet
+from shared.tool_calls.grammar import Grammar, fence_grammar
+from shared.tool_calls.late import Late
+from shared.tool_calls.outlet import Outlet, gathered, new_id
 from shared.tool_calls.patterns import Compiled, PatternSet
 from shared.tool_calls.place import Place
 from shared.tool_calls.readers import READERS
 from shared.tool_calls.readers.fence import fence
-from shared.tool_calls.readers.pattern import Budget, interpret, pattern
+from shared.tool_calls.readers.pattern import Budget, pattern
 from shared.tool_calls.schema import Toolbox
 from shared.tool_calls.source import SPACE, Reading, Source
 from shared.tool_calls.trailer import trailer
@@ -34,15 +33,10 @@ MAX_CALLS = 128
 MAX_SCANNED = 8 << 20  # characters of one answer that are looked at; the rest passes
 MAX_WASTED = 1 << 19  # characters read by candidates that were no calls; keeps hostile text linear
 ATTEMPT = 16  # what beginning a candidate costs, in characters
-MAX_SEEN = 1 << 17  # characters kept for patterns that wait for the end
 PATTERN = Format("pattern", "An administrator's pattern", "pattern", "", strong=False)
 CODE = ("`", "~~~")  # what begins or ends code
 _LINE_BEGIN = re.compile(r"[ \t\r]*([^ \t\r\n].)", re.DOTALL)
 _LINE_BEGINS = re.compile(r"\n[ \t\r]*([^ \t\r\n].?)")
-
-
-def new_id() -> str:
-    return f"call_{secrets.token_hex(12)}"
 
 
 class Match(NamedTuple):
@@ -85,15 +79,13 @@ class Machine:
         self._source = source = Source()
         self._outlet = Outlet(source, choice, first_call, make_id)
         self._place = Place()
-        self._patterns = patterns
         self._pattern_budget = Budget()
         triggers: Mapping[str, tuple[Compiled, ...]] = patterns.by_trigger if patterns else {}
         self._triggers = triggers
         opening = grammar.opening(tools.names, frozenset(triggers))
         self._openers, self._on_line, self._in_line = opening.formats, opening.on_line, opening.in_line
         self._anywhere, self._opens = opening.anywhere, opening.in_line.opening
-        self._seen: list[str] | None = [] if patterns and patterns.at_end else None  # for patterns that wait
-        self._seen_length = 0
+        self._late = Late(patterns, self._pattern_budget) if patterns and patterns.at_end else None
         self._markers = self._on_line
         self._state = self._markers.root
         self._scanned = 0  # index into source.text that the markers have read up to
@@ -167,7 +159,7 @@ class Machine:
         self._scanned -= source.position
         source.append(text)
         self._run()
-        self._passing = self.idle and self._seen is None and not self._given_up
+        self._passing = self.idle and self._late is None and not self._given_up
         return self._outlet.drain()
 
     def _keep_on(self, text: str) -> list[Event]:
@@ -189,7 +181,7 @@ class Machine:
         self._source.append("")
         self._source.ended = True
         self._run()
-        self._try_at_end()
+        self._try_late()
         if self._cut_short:
             self._outlet.release()
         else:
@@ -213,9 +205,8 @@ class Machine:
                 self._fail()
             except Exception as error:  # noqa: BLE001 (the outermost handler of readers: their bug must not cost the answer)
                 self.faults += 1
-                log.error(
-                    "a reader of tool calls failed: %s, %s", self._began[0], type(error).__name__
-                )  # never the text
+                # never the text
+                log.error("a reader of tool calls failed: %s, %s", self._began[0], type(error).__name__)
                 self._fail()
 
     def _scan(self) -> bool:
@@ -288,9 +279,8 @@ class Machine:
         self._at_start = False
         self._place.say(text)
         self._outlet.say(text)
-        if self._seen is not None and self._seen_length < MAX_SEEN:
-            self._seen.append(text[: MAX_SEEN - self._seen_length])
-            self._seen_length += len(text)
+        if self._late:
+            self._late.say(text)
 
     # -- candidates ---------------------------------------------------------------------------------------------------
 
@@ -400,43 +390,18 @@ class Machine:
         self._say_to(len(self._source.text))
         self._scanned = self._source.position
 
-    def _try_at_end(self) -> None:
-        """Patterns that begin with no fixed text: their text has been said, only their calls can still be made."""
-        if not self._patterns or self._seen is None or self._cut_short or self.calls or self._parked:
+    def _try_late(self) -> None:
+        if self._late is None or self._cut_short or self.calls or self._parked:
             return
-        text = "".join(self._seen)
-        for row in self._patterns.at_end:
-            window = text[: row.window]
-            if not self._pattern_budget.spend(row, len(window)) or (match := row.regex.search(window)) is None:
-                continue
-            draft = Draft()
-            try:
-                interpret(self._candidate_for(PATTERN, draft, row.pattern.pattern_name), row.pattern, match)
-            except NoCall:
-                continue
-            self.found.append(Match(row.pattern.pattern_name, match.start(), match.end()))
-            self._outlet.make(draft.done)
-            return
+        found = self._late.find(lambda draft, name: self._candidate_for(PATTERN, draft, name))
+        if found:
+            self.found.append(Match(*found[:3]))
+            self._outlet.make(found.calls)
 
     def _calls_of(self, text: str) -> list[tuple[str, str]]:
         """The calls of a text that holds nothing else."""
         if self._nested or not text.strip():
             return []
         inner = Machine(self._tools, fence_grammar(), nested=True, make_id=str)
-        events = [*inner.feed(text.strip()), *inner.finish()]
-        if inner.cut or any(type(event) is TextDelta and not event.text.isspace() for event in events):
-            return []
-        calls: list[tuple[str, str]] = []
-        for event in events:
-            match event:
-                case ToolCallStarted():
-                    calls.append((event.name, ""))
-                case ToolCallDelta():
-                    calls[-1] = (calls[-1][0], calls[-1][1] + event.arguments)
-        return calls
-
-
-@cache
-def fence_grammar() -> Grammar:
-    """What counts in a fence that must hold nothing but calls."""
-    return grammar_of(on=frozenset(("python_line",)), off=frozenset(("react", "functionary", "name_line")))
+        calls, said = gathered([*inner.feed(text.strip()), *inner.finish()])
+        return [] if inner.cut or said.strip() else calls

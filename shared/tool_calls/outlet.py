@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable
 
 from shared.chat.events import Event, TextDelta, ToolCallDelta, ToolCallStarted
 from shared.tool_calls.source import SPACE, Source
+
+
+def new_id() -> str:
+    return f"call_{secrets.token_hex(12)}"
+
+
+def gathered(events: Iterable[Event]) -> tuple[list[tuple[str, str]], str]:
+    """The calls, by name and arguments, and the text."""
+    calls: list[tuple[str, str]] = []
+    said: list[str] = []
+    for event in events:
+        match event:
+            case TextDelta():
+                said.append(event.text)
+            case ToolCallStarted():
+                calls.append((event.name, ""))
+            case ToolCallDelta():
+                calls[-1] = (calls[-1][0], calls[-1][1] + event.arguments)
+    return calls, "".join(said)
 
 
 class Outlet:

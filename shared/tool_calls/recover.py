@@ -9,7 +9,8 @@ from functools import partial
 from shared.chat.events import Batch, Event, Finished, Frame, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from shared.chat.request import ResponseFormat, Tool, ToolChoice
 from shared.tool_calls.grammar import Grammar, grammar_of
-from shared.tool_calls.machine import Machine, new_id
+from shared.tool_calls.machine import Machine
+from shared.tool_calls.outlet import new_id
 from shared.tool_calls.patterns import PatternSet
 from shared.tool_calls.schema import Toolbox
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from shared.chat.events import Event, TextDelta, ToolCallDelta, ToolCallStarted
 from shared.chat.request import Tool
 from shared.tool_calls.grammar import Grammar
 from shared.tool_calls.harmless import HARMLESS
 from shared.tool_calls.machine import Machine, Match
+from shared.tool_calls.outlet import gathered
 from shared.tool_calls.patterns import Pattern, PatternSet, compiled
 from shared.tool_calls.schema import Toolbox
 
@@ -74,15 +74,5 @@ def _read(
     text: str, tools: Toolbox, grammar: Grammar, patterns: PatternSet
 ) -> tuple[tuple[FoundCall, ...], str, tuple[Match, ...]]:
     machine = Machine(tools, grammar, patterns=patterns)
-    events: list[Event] = [*machine.feed(text), *machine.finish()]
-    calls: list[FoundCall] = []
-    said: list[str] = []
-    for event in events:
-        match event:
-            case TextDelta():
-                said.append(event.text)
-            case ToolCallStarted():
-                calls.append(FoundCall(event.name, ""))
-            case ToolCallDelta():
-                calls[-1] = FoundCall(calls[-1].name, calls[-1].arguments + event.arguments)
-    return tuple(calls), "".join(said), tuple(machine.found)
+    calls, said = gathered([*machine.feed(text), *machine.finish()])
+    return tuple(FoundCall(*call) for call in calls), said, tuple(machine.found)
