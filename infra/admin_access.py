@@ -13,6 +13,7 @@ from constructs import Construct
 
 from infra.context import Context
 
+VIEWERS = "viewers"
 _SCOPES = ("openid", "email")
 
 
@@ -39,7 +40,10 @@ def make_admin_access(scope: Construct, chosen: Context, dashboard_url: str) -> 
     if chosen.auth == "cognito":
         return _by_cognito(scope, chosen, dashboard_url)
     if chosen.auth == "oidc":
-        return AdminAccess(*_by_issuer(chosen.oidc_issuer, chosen.oidc_audience), None)
+        environment, sign_in = _by_issuer(chosen.oidc_issuer, chosen.oidc_audience)
+        groups = {"OIDC_ADMIN_GROUP": chosen.oidc_admin_group, "OIDC_VIEWER_GROUP": chosen.oidc_viewer_group}
+        environment |= {name: group for name, group in groups.items() if group}
+        return AdminAccess(environment, sign_in, None)
     if chosen.auth == "session":
         environment = {"ADMIN_ACCESS": "session", "AUTH_ENABLED": "true", "AIMENU_URL": chosen.session_url}
         return AdminAccess(environment, {"auth": "session"}, None)
@@ -88,7 +92,16 @@ def _by_cognito(scope: Construct, chosen: Context, dashboard_url: str) -> AdminA
         access_token_validity=Duration.hours(1),
         refresh_token_validity=Duration.hours(12),
     )
+    # who is in no group administers, as nobody is there by chance
+    cognito.CfnUserPoolGroup(
+        scope,
+        "Viewers",
+        user_pool_id=pool.user_pool_id,
+        group_name=VIEWERS,
+        description="look at everything and change nothing",
+    )
     environment, sign_in = _by_issuer(pool.user_pool_provider_url, client.user_pool_client_id)
+    environment["OIDC_VIEWER_GROUP"] = VIEWERS
     sign_in["sign_in_url"] = _cognito_url(scope, chosen)
     CfnOutput(scope, "UserPoolId", value=pool.user_pool_id, description="where administrators are created")
     CfnOutput(scope, "UserPoolClientId", value=client.user_pool_client_id)

@@ -117,6 +117,12 @@ class Context:
     cors: tuple[str, ...] = _value(_list_of(_origin), (), "web origins that may call the client routes from a browser")
     timeout: int = _value(_whole(1, 880), 880, "seconds that a backend may take for its whole answer")
     log_level: str = _value(_one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "of the functions")
+    oidc_admin_group: str = _value(
+        _matching(r"[\x21-\x7e]{1,200}", "text without spaces"), "", "with auth=oidc: who administers; unset: everybody"
+    )
+    oidc_viewer_group: str = _value(
+        _matching(r"[\x21-\x7e]{1,200}", "text without spaces"), "", "with auth=oidc: who may look and not change"
+    )
     log_days: int = _value(_whole(1, 3653), 30, "how long logs are kept: one of CloudWatch's steps (1, 3, 5, 7, 14, …)")
     ledger_days: int = _value(_whole(1, 3650), 90, "how long the usage of single requests is kept")
     removal: str = _value(_one_of("retain", "destroy"), "", "what `destroy` does to data; unset: production retains")
@@ -131,6 +137,7 @@ class Context:
     alarm_email: str = _value(_matching(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "a mail address"), "", "who is told of alarms")
     spend_usd_per_hour: int = _value(
         _whole(1, 100_000), 10, "the alarms: on what AWS costs, as estimated, and on what providers cost by your prices"
+    audit_days: int = _value(_whole(1, 3650), 400, "how long the audit log remembers a change")
     )
 
     @property
@@ -212,6 +219,10 @@ _RULES: tuple[tuple[Callable[[Context], bool], str], ...] = (
     (
         lambda it: it.production and it.removal == "destroy" and not it.accept_loss,
         "removal=destroy deletes a production's data with the stack; -c accept_loss=true if that is meant",
+    (
+        lambda it: it.auth != "oidc" and bool(it.oidc_admin_group or it.oidc_viewer_group),
+        "oidc_admin_group and oidc_viewer_group go with auth=oidc; with Cognito the group viewers is there",
+    ),
     ),
     (lambda it: it.snapstart and it.provisioned > 0, "snapstart and provisioned exclude each other: choose one"),
     (

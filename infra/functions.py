@@ -164,6 +164,7 @@ def _environment(around: Surroundings, name: str) -> dict[str, str]:
         "LOG_LEVEL": around.chosen.log_level,
         "LEDGER_TTL_DAYS": str(around.chosen.ledger_days),
         "MAX_BODY_BYTES": str(_MOST_REQUEST_BYTES),
+        "AUDIT_TTL_DAYS": str(around.chosen.audit_days),
         "PRIVATE_UPSTREAMS": around.chosen.upstreams,
         **around.access,
     }

@@ -81,6 +81,7 @@ GRANTS: Mapping[str, Grant] = {
     "admin_activity": Grant((READ_LEDGER,)),
     "admin_usage": Grant((READ_ROLLUPS, NAME_KEYS)),
     "admin_usage_export": Grant((READ_LEDGER,)),
+    "admin_settings": Grant((READ_CATALOG, CHANGE_CONFIG, WRITE_AUDIT)),
     "admin_audit": Grant((READ_AUDIT,)),
     "admin_session": Grant(),
     # reading the stream itself is granted with the event source

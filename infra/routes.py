@@ -100,6 +100,7 @@ ROUTES: tuple[Route, ...] = (
     Route(("GET",), "/api/admin/usage/by_hour", "admin_usage", "admin", memory_mb=1_024),
     Route(("GET",), "/api/admin/usage/embeddings", "admin_usage", "admin", memory_mb=1_024),
     Route(("POST",), "/api/admin/usage/export", "admin_usage_export", "admin", True, 256, 900),
+    Route(("GET", "PUT"), "/api/admin/settings", "admin_settings", "admin"),
     Route(("GET",), "/api/admin/audit", "admin_audit", "admin"),
     Route(("GET",), "/session/validate", "admin_session", "public"),
 )  # fmt: skip

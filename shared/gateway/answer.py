@@ -59,9 +59,7 @@ class Answer:
     be called in every ending: it closes the upstream connection and records an answer nobody waited for.
     """
 
-    def __init__(
-        self, route: Route, stop: Stop, source: Source, first: Batch, steps: list[Step], tally: Tally
-    ) -> None:
+    def __init__(self, route: Route, stop: Stop, source: Source, first: Batch, steps: list[Step], tally: Tally) -> None:
         self.virtual_model = route.virtual_model
         self.stop = stop
         self.attempts = 1
@@ -130,7 +128,9 @@ class Gateway:
         check_model(caller.limits, request.model)
         route = await self._route(request.model)
         request = apply_policy(request, route.virtual_model)
-        request = bounded(request, caller.limits, route.virtual_model.prices)
+        request = bounded(
+            request, caller.limits, route.virtual_model.prices, route.catalog.settings.budget_output_tokens
+        )
         await self._reserve(request, route, caller)
         failure: GatewayError = NoEndpointEnabled(f"virtual model {request.model!r} has no target", param="model")
         for number, stop in enumerate(route.stops, 1):
@@ -168,9 +168,12 @@ class Gateway:
 
     async def _route(self, model: str) -> Route:
         try:
-            return resolve(await self.catalog.get(), model, self._queue)
+            return self._resolved(await self.catalog.get(), model)
         except ModelNotFound:
-            return resolve(await self.catalog.refreshed(), model, self._queue)
+            return self._resolved(await self.catalog.refreshed(), model)
+
+    def _resolved(self, catalog: Catalog, model: str) -> Route:
+        return resolve(catalog, model, catalog.queue or self._queue)
 
     async def _try(self, request: ChatRequest, route: Route, stop: Stop, caller: Caller, number: int) -> Answer:
         """One target: its answer, once the first batch is there."""

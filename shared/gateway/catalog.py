@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from shared.gateway.pricing import PriceList, Prices, prices_of
+from shared.gateway.stored_settings import NOTHING_SET, StoredSettings
 from shared.providers.base import Endpoint
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class Catalog:
     """All endpoints by id and all virtual models by name, at one `version` of the configuration.
 
     `tool_patterns` are the enabled ones, the most important first; `formats_on` and `formats_off` are the built-in
-    formats of tool calls that were switched against or along their default.
+    formats of tool calls that were switched against or along their default. `queue` is the queue server, when
+    everything goes through it.
     """
 
     version: int = 0
@@ -83,3 +85,5 @@ class Catalog:
     tool_patterns: tuple[Pattern, ...] = ()
     formats_on: frozenset[str] = frozenset()
     formats_off: frozenset[str] = frozenset()
+    settings: StoredSettings = NOTHING_SET
+    queue: Endpoint | None = None

@@ -126,15 +126,15 @@ def check_model(limits: Limits, model: str) -> None:
         )
 
 
-def bounded(request: ChatRequest, limits: Limits, prices: Prices | None) -> ChatRequest:
+def bounded(request: ChatRequest, limits: Limits, prices: Prices | None, tokens: int | None = None) -> ChatRequest:
     """The request with an end to its answer, without which no budget could be kept: only where one is to be kept, and
-    neither the client nor the virtual model has set one."""
+    neither the client nor the virtual model has set one. `tokens` is an administrator's choice of it."""
     if prices is None or not limits.budgeted or request.sampling.max_tokens is not None:
         return request
     return replace(
         request,
-        sampling=replace(request.sampling, max_tokens=ASSUMED_OUTPUT_TOKENS),
-        policy=request.policy._replace(max_tokens=ASSUMED_OUTPUT_TOKENS),
+        sampling=replace(request.sampling, max_tokens=tokens or ASSUMED_OUTPUT_TOKENS),
+        policy=request.policy._replace(max_tokens=tokens or ASSUMED_OUTPUT_TOKENS),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
+from shared import wire
+from shared.gateway.stored_settings import StoredSettings
 from shared.store.change import CONFIG_SCOPE, VERSION_KEY
 from shared.store.config_records import (
     EndpointRecord,
@@ -30,6 +32,7 @@ COUNTER_SCOPE = "counter"
 SEED_SCOPE = "seed"
 PRICES_SCOPE = "prices"
 FORMATS_KEY = "formats"
+SETTINGS_KEY = "settings"
 WORDS: Mapping[Kind, str] = {
     "endpoint": "endpoint",
     "virtual_model": "virtual model",
@@ -50,6 +53,7 @@ class Configuration(NamedTuple):
     virtual_models: list[VirtualModelRecord]
     tool_patterns: list[ToolPatternRecord]
     formats: FormatSwitches
+    settings: StoredSettings = StoredSettings()
 
 
 class ConfigItems:
@@ -73,6 +77,8 @@ class ConfigItems:
                         found.tool_patterns.append(tool_pattern_of(item))
                     case "formats":
                         found = found._replace(formats=formats_of(item))
+                    case "settings":
+                        found = found._replace(settings=settings_of(item))
         return found
 
     def one(self, kind: Kind, record_id: int) -> ConfigItem:
@@ -159,3 +165,9 @@ def formats_of(item: ConfigItem) -> FormatSwitches:
         created_at=int(item.created_at or 0),
         updated_at=int(item.updated_at or 0),
     )
+
+
+def settings_of(item: ConfigItem) -> StoredSettings:
+    """A newer version's other settings are passed over."""
+    document = wire.loads(item.document or "{}")
+    return StoredSettings(**{name: document[name] for name in StoredSettings._fields if name in document})

@@ -9,12 +9,13 @@ from shared.gateway.catalog import Catalog
 from shared.store.change import CONFIG_SCOPE, VERSION_KEY
 from shared.store.config_endpoints import Endpoints
 from shared.store.config_seeds import Seeds
+from shared.store.config_settings import SettingsStore
 from shared.store.config_tool_patterns import ToolPatterns, by_priority
 from shared.store.config_virtual_models import VirtualModels
 from shared.store.tables import reaching
 
 
-class ConfigStore(Endpoints, VirtualModels, ToolPatterns, Seeds):
+class ConfigStore(Endpoints, VirtualModels, ToolPatterns, SettingsStore, Seeds):
     """The `config` table as records. `now` gives seconds since 1970."""
 
     def connect(self) -> None:
@@ -37,4 +38,5 @@ class ConfigStore(Endpoints, VirtualModels, ToolPatterns, Seeds):
             tool_patterns=tuple(each.pattern() for each in by_priority(found.tool_patterns) if each.enabled),
             formats_on=found.formats.on,
             formats_off=found.formats.off,
+            settings=found.settings,
         )

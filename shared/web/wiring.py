@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from shared.errors import GatewayError
 from shared.gateway.answer import CatalogSource, Gateway
 from shared.gateway.catalog import Catalog, TargetSpec, VirtualModel
+from shared.gateway.stored_settings import NOTHING_SET, StoredSettings
 from shared.protocols.openai_errors import error_body
 from shared.protocols.rendering import Wire
+from shared.providers.address import locate
 from shared.providers.base import Endpoint, Timeouts
 from shared.providers.reach import Reach
 from shared.providers.registry import Adapters
@@ -178,7 +180,6 @@ def gateway() -> Gateway:
         recorder=recorder(),
         health=health_board(),
         timeouts=timeouts(),
-        queue=queue_endpoint(settings()),
         limiter=limiter(),
     )
 
@@ -206,12 +207,17 @@ def embedded_metrics() -> Metrics | None:
     return EmbeddedMetrics(settings().table_prefix, by_model=settings().metrics == "models")
 
 
-def queue_endpoint(chosen: Settings) -> Endpoint | None:
-    """The queue server of `USE_AI_QUEUE`, through which then everything goes."""
-    if not chosen.use_ai_queue:
+def queue_endpoint(chosen: Settings, stored: StoredSettings = NOTHING_SET) -> Endpoint | None:
+    """The queue server of `USE_AI_QUEUE`, through which then everything goes; what is stored comes first."""
+    use = chosen.use_ai_queue if stored.use_ai_queue is None else stored.use_ai_queue
+    if not use:
         return None
-    options = {"priority": chosen.ai_queue_priority, "source": chosen.ai_queue_source}
-    return Endpoint(id=QUEUE_ID, name="ai-queue", type="queue", url=chosen.ai_queue_url, options=options)
+    options = {
+        "priority": stored.ai_queue_priority or chosen.ai_queue_priority,
+        "source": stored.ai_queue_source or chosen.ai_queue_source,
+    }
+    url = stored.ai_queue_url or chosen.ai_queue_url
+    return Endpoint(id=QUEUE_ID, name="ai-queue", type="queue", url=url, options=options)
 
 
 class EndpointKeys:
@@ -220,9 +226,12 @@ class EndpointKeys:
     def __init__(self, revealed: RevealedKeys, chosen: Settings) -> None:
         self._revealed = revealed
         self._environment = {QUEUE_ID: chosen.ai_queue_api_key, RUNPOD_ID: chosen.runpod_api_key}
+        self._queue_url = chosen.ai_queue_url
 
     async def reveal(self, endpoint: Endpoint) -> str | None:
         if endpoint.id < 0:
+            if endpoint.id == QUEUE_ID and locate(endpoint.url)[:3] != locate(self._queue_url)[:3]:
+                return None  # the deployment's key is for the deployment's queue server
             return self._environment[endpoint.id]
         if endpoint.sealed_key is None:
             return None
@@ -239,10 +248,12 @@ class EndpointKeys:
 
 
 class EnvironmentCatalog:
-    """The stored catalog, with the model that `RUNPOD_ENDPOINT_ID` and `MODEL_NAME` define beside it."""
+    """The stored catalog, with the model that `RUNPOD_ENDPOINT_ID` and `MODEL_NAME` define beside it, and the queue
+    server where one is in use."""
 
     def __init__(self, stored: CatalogSource, chosen: Settings) -> None:
         self._stored = stored
+        self._chosen = chosen
         self._endpoint = runpod_endpoint(chosen)
         self._model = VirtualModel(
             id=RUNPOD_ID, name=chosen.default_model, targets=(TargetSpec(RUNPOD_ID, chosen.default_model),)
@@ -257,15 +268,17 @@ class EnvironmentCatalog:
         return self._with_environment(await self._stored.refreshed())
 
     def _with_environment(self, catalog: Catalog) -> Catalog:
-        if self._endpoint is None:
-            return catalog
         if self._merged is None or self._seen is not catalog:
             self._seen = catalog
-            self._merged = replace(
-                catalog,
-                endpoints={**catalog.endpoints, RUNPOD_ID: self._endpoint},
-                virtual_models={self._model.name: self._model, **catalog.virtual_models},
-            )
+            queue = queue_endpoint(self._chosen, catalog.settings)
+            merged = catalog if queue is None else replace(catalog, queue=queue)
+            if self._endpoint is not None:
+                merged = replace(
+                    merged,
+                    endpoints={**catalog.endpoints, RUNPOD_ID: self._endpoint},
+                    virtual_models={self._model.name: self._model, **catalog.virtual_models},
+                )
+            self._merged = merged
         return self._merged
 
 
