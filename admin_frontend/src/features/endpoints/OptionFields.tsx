@@ -1,5 +1,6 @@
 /** An endpoint type's options; what is left empty is not sent. */
 import { NumberInput, Select, TextInput } from "@mantine/core";
+import type { Amount } from "../../parts/amounts";
 import type { Option } from "./types";
 
 interface Props {
@@ -30,7 +31,7 @@ export function OptionFields({ options, values, change, error }: Props) {
               key={name}
               {...shared}
               min={0}
-              value={value}
+              value={(value ?? "") as Amount}
               onChange={(next) => set(name, next)}
             />
           );
