@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -64,6 +65,11 @@ def _https_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _network(text: str) -> str:
+    """an address or a network like 10.0.0.0/8"""
+    return str(ipaddress.ip_network(text))
+
+
 def _origin(text: str) -> str:
     """a web origin like https://app.example"""
     parts = urlsplit(text)
@@ -111,20 +117,27 @@ class Context:
     oidc_audience: str = _value(
         _matching(r"[\x21-\x7e]{1,200}", "text without spaces"), "", "with auth=oidc: what tokens must be made for"
     )
-    session_url: str = _value(_https_url, "", "with auth=session: the session service")
-    clients: str = _value(_one_of("required", "open"), "required", "whether clients need a key")
-    accept_open: bool = _value(_bool, False, "deploy although `auth` or `clients` leaves the gateway open")
-    cors: tuple[str, ...] = _value(_list_of(_origin), (), "web origins that may call the client routes from a browser")
-    timeout: int = _value(_whole(1, 880), 880, "seconds that a backend may take for its whole answer")
-    log_level: str = _value(_one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "of the functions")
     oidc_admin_group: str = _value(
         _matching(r"[\x21-\x7e]{1,200}", "text without spaces"), "", "with auth=oidc: who administers; unset: everybody"
     )
     oidc_viewer_group: str = _value(
         _matching(r"[\x21-\x7e]{1,200}", "text without spaces"), "", "with auth=oidc: who may look and not change"
     )
+    session_url: str = _value(_https_url, "", "with auth=session: the session service")
+    clients: str = _value(_one_of("required", "open"), "required", "whether clients need a key")
+    accept_open: bool = _value(_bool, False, "deploy although `auth` or `clients` leaves the gateway open")
+    cors: tuple[str, ...] = _value(_list_of(_origin), (), "web origins that may call the client routes from a browser")
+    timeout: int = _value(_whole(1, 880), 880, "seconds that a backend may take for its whole answer")
+    log_level: str = _value(_one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "of the functions")
+    metrics: str = _value(
+        _one_of("off", "total", "models"), "models", "of requests: none, sums, or also by virtual model and endpoint"
+    )
+    trusted_proxies: tuple[str, ...] = _value(
+        _list_of(_network), (), "networks in front of the API whose X-Forwarded-For names the client"
+    )
     log_days: int = _value(_whole(1, 3653), 30, "how long logs are kept: one of CloudWatch's steps (1, 3, 5, 7, 14, …)")
     ledger_days: int = _value(_whole(1, 3650), 90, "how long the usage of single requests is kept")
+    audit_days: int = _value(_whole(1, 3650), 400, "how long the audit log remembers a change")
     removal: str = _value(_one_of("retain", "destroy"), "", "what `destroy` does to data; unset: production retains")
     accept_loss: bool = _value(_bool, False, "allow removal=destroy in production")
     provisioned: int = _value(_whole(0, 1000), 0, "environments of each streaming function that are kept warm")
@@ -137,7 +150,6 @@ class Context:
     alarm_email: str = _value(_matching(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "a mail address"), "", "who is told of alarms")
     spend_usd_per_hour: int = _value(
         _whole(1, 100_000), 10, "the alarms: on what AWS costs, as estimated, and on what providers cost by your prices"
-    audit_days: int = _value(_whole(1, 3650), 400, "how long the audit log remembers a change")
     )
 
     @property
@@ -207,6 +219,10 @@ _RULES: tuple[tuple[Callable[[Context], bool], str], ...] = (
         lambda it: (it.auth == "oidc") != bool(it.oidc_issuer and it.oidc_audience),
         "auth=oidc goes with oidc_issuer and oidc_audience",
     ),
+    (
+        lambda it: it.auth != "oidc" and bool(it.oidc_admin_group or it.oidc_viewer_group),
+        "oidc_admin_group and oidc_viewer_group go with auth=oidc; with Cognito the group viewers is there",
+    ),
     (lambda it: (it.auth == "session") != bool(it.session_url), "auth=session goes with session_url"),
     (
         lambda it: it.auth == "none" and not it.accept_open,
@@ -219,10 +235,6 @@ _RULES: tuple[tuple[Callable[[Context], bool], str], ...] = (
     (
         lambda it: it.production and it.removal == "destroy" and not it.accept_loss,
         "removal=destroy deletes a production's data with the stack; -c accept_loss=true if that is meant",
-    (
-        lambda it: it.auth != "oidc" and bool(it.oidc_admin_group or it.oidc_viewer_group),
-        "oidc_admin_group and oidc_viewer_group go with auth=oidc; with Cognito the group viewers is there",
-    ),
     ),
     (lambda it: it.snapstart and it.provisioned > 0, "snapstart and provisioned exclude each other: choose one"),
     (

@@ -162,12 +162,15 @@ def _environment(around: Surroundings, name: str) -> dict[str, str]:
     variables = {
         "TABLE_PREFIX": around.chosen.prefix,
         "LOG_LEVEL": around.chosen.log_level,
+        "METRICS": around.chosen.metrics,
         "LEDGER_TTL_DAYS": str(around.chosen.ledger_days),
-        "MAX_BODY_BYTES": str(_MOST_REQUEST_BYTES),
         "AUDIT_TTL_DAYS": str(around.chosen.audit_days),
+        "MAX_BODY_BYTES": str(_MOST_REQUEST_BYTES),
         "PRIVATE_UPSTREAMS": around.chosen.upstreams,
         **around.access,
     }
+    if around.chosen.trusted_proxies:
+        variables["TRUSTED_PROXIES"] = ",".join(around.chosen.trusted_proxies)
     if GRANTS[name].provider_keys:
         variables["KMS_KEY_ID"] = around.keys.providers.key_arn
     return variables
