@@ -80,6 +80,16 @@ def test_a_bundle_has_no_more_than_the_function_reaches(here: Callable[[str], Bu
     assert {path.name for path in (folder / "botocore" / "data").iterdir() if path.is_dir()} == {"dynamodb", "kms"}
 
 
+def test_the_rollups_bundle_can_be_imported_alone_and_is_small(here: Callable[[str], Bundle]) -> None:
+    bundle = here("usage_rollup")
+    alone = f"import sys; sys.path[:] = [{str(bundle.folder)!r}, *(p for p in sys.path if '-packages' not in p)]; "
+    alone += "from functions.usage_rollup import app; app._store()._tables.connect(); print('alone')"
+    command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", alone]
+    ran = subprocess.run(command, env=_ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert (ran.stdout.strip(), ran.returncode) == ("alone", 0), ran.stderr[-3000:]
+    assert set(reach_of("usage_rollup").packages) == {"botocore", "orjson", "pynamodb"}
+
+
 def test_client_functions_carry_no_framework() -> None:
     for function in functions():
         if not function.startswith("admin_"):
