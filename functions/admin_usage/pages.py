@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from functions.admin_usage.figures import tokens_of
 from shared.errors import InvalidRequest
 from shared.store.counters import Counters
-from shared.web.usage_range import UsageRange
+from shared.store.rollups import SLOT_SECONDS
+from shared.web.usage_range import Span, UsageRange
 
 
 class RankedPage(NamedTuple):
     rows: list[tuple[str, Counters]]
+    next_cursor: str | None
+
+
+class SpanPage(NamedTuple):
+    spans: list[Span]
     next_cursor: str | None
 
 
@@ -29,13 +36,20 @@ def page_of(rows: Mapping[str, Counters], cursor: str | None, limit: int) -> Ran
     return RankedPage([(name, rows[name]) for _, name in page], more)
 
 
-def since_cursor(cursor: str | None, wanted: UsageRange) -> int:
-    """Where a page of days or hours begins. Raises InvalidRequest."""
+def from_cursor(cursor: str | None, wanted: UsageRange) -> UsageRange:
+    """What is left of the range where a page of days or hours begins. Raises InvalidRequest."""
     if not cursor:
-        return wanted.since
-    if not (cursor.isascii() and cursor.isdigit() and wanted.since <= int(cursor) < wanted.until):
+        return wanted
+    begin = int(cursor) if cursor.isascii() and cursor.isdigit() else 0
+    if not wanted.since <= begin < wanted.until or begin % SLOT_SECONDS:
         raise _no_cursor()
-    return int(cursor)
+    return wanted._replace(since=begin)
+
+
+def span_page(spans: Iterator[Span], limit: int) -> SpanPage:
+    page = list(islice(spans, limit))
+    following = next(spans, None)
+    return SpanPage(page, str(following.since) if following else None)
 
 
 def _cursor(rank: tuple[int, str]) -> str:

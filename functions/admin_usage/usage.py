@@ -10,7 +10,7 @@ from fastapi import FastAPI, Query, Response
 from pydantic import BaseModel, Field
 
 from functions.admin_usage import figures as figure
-from functions.admin_usage.pages import page_of, since_cursor
+from functions.admin_usage.pages import from_cursor, page_of, span_page
 from shared.gateway.records import RequestType
 from shared.store.counters import PLACE, Counters, added, total
 from shared.store.key_labels import KeyLabels
@@ -98,9 +98,7 @@ class _Usage:
     ) -> Response:
         wanted = self._range(start_date, end_date, timezone)
         chosen = _Filter(virtual_model, key_id or inbound_api_key_id, request_type)
-        begin = since_cursor(cursor, wanted)
-        days = [day for day in wanted.days() if day.since >= begin]
-        page, rest = days[:limit], days[limit:]
+        page, following = span_page(from_cursor(cursor, wanted).days(), limit)
         models = self._reader.by_span(chosen.kind_of_models, page, subject=chosen.subject)
         told = [self._day(day.label, chosen.by_model(cells)) for day, cells in zip(page, models, strict=True) if cells]
         estimated = {
@@ -116,7 +114,7 @@ class _Usage:
                 "daily_breakdown": [day for day in told if day is not None],
                 "estimated_models": sorted(estimated),
                 **_told(wanted),
-                "next_cursor": str(rest[0].since) if rest else None,
+                "next_cursor": following,
             }
         )
 
@@ -190,9 +188,7 @@ class _Usage:
     ) -> Response:
         wanted = self._range(start_date, end_date, timezone)
         chosen = _Filter(virtual_model, key_id or inbound_api_key_id, request_type)
-        begin = since_cursor(cursor, wanted)
-        hours = [hour for hour in wanted.hours() if hour.since >= begin]
-        page, rest = hours[:limit], hours[limit:]
+        page, following = span_page(from_cursor(cursor, wanted).hours(), limit)
         found = self._reader.by_span(chosen.kind, page, subject=chosen.subject)
         sums = [(hour, total(chosen.taken(cells))) for hour, cells in zip(page, found, strict=True)]
         return _json(
@@ -203,7 +199,7 @@ class _Usage:
                     if row[PLACE["attempts"]]
                 ],
                 **_told(wanted),
-                "next_cursor": str(rest[0].since) if rest else None,
+                "next_cursor": following,
             }
         )
 
