@@ -152,10 +152,10 @@ class Machine:
         source = self._source
         if source.plain is not None and source.plain(text) is not None:
             return self._keep_on(text)
-        if source.before >= MAX_SCANNED and self._reader is None:
-            self._given_up = True
+        if source.before >= MAX_SCANNED and self._reader is None and not self._given_up:
+            self._give_up()
         if self._given_up:
-            return [TextDelta(text, self._choice)] if text else []
+            return [*self._outlet.drain(), *([TextDelta(text, self._choice)] if text else [])]
         self._scanned -= source.position
         source.append(text)
         self._run()

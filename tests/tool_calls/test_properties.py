@@ -15,7 +15,7 @@ from shared.chat.events import Event, TextDelta, ToolCallDelta, ToolCallStarted
 from shared.reasoning.split import Splitter, splitting
 from shared.tool_calls.formats import FORMATS
 from shared.tool_calls.grammar import PARAMETER_CLOSERS, PARAMETER_TAGS, grammar_of
-from shared.tool_calls.machine import Machine
+from shared.tool_calls.machine import MAX_SCANNED, Machine
 from shared.tool_calls.schema import Toolbox
 from tests.benchmarks.tool_calls import TEXTS
 from tests.tool_calls.corpus import cases, tools
@@ -234,6 +234,19 @@ def test_work_grows_with_the_text_and_no_faster(name: str) -> None:
         return calls
 
     assert work(120_000) <= 11 * work(12_000)
+
+
+def test_an_answer_longer_than_is_looked_at_comes_out_in_order() -> None:
+    pieces = [
+        "Long. " * (MAX_SCANNED // 6),
+        " and <tool",
+        "_call",
+        '>{"name": "get_time", "arguments": {}}</tool_call>',
+        "x",
+    ]
+    text = "".join(pieces)
+    _, events = read(text, pieces)
+    assert told(events) == (text, [])
 
 
 def test_undeclared_calls_without_end_are_read_in_linear_time() -> None:
