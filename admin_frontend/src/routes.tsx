@@ -68,6 +68,10 @@ function makeRouter() {
                 path: "playground",
                 lazy: async () => ({ Component: (await import("./features/playground/Playground")).Playground }),
               },
+              {
+                path: "usage",
+                lazy: async () => ({ Component: (await import("./features/usage/Usage")).Usage }),
+              },
               { path: "*", element: <Nowhere /> },
             ],
           },

@@ -10,6 +10,7 @@ const PLACES: readonly [path: string, label: string, icon: IconName][] = [
   ["/endpoints", "Endpoints", "endpoints"],
   ["/virtual-models", "Virtual models", "models"],
   ["/patterns", "Patterns", "patterns"],
+  ["/usage", "Usage and cost", "usage"],
   ["/activity", "Activity", "activity"],
   ["/api-keys", "API keys", "key"],
   ["/playground", "Playground", "playground"],
