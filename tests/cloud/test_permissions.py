@@ -92,6 +92,9 @@ THINGS: dict[str, Do] = {
     "read the labels of client keys": lambda aws, _: aws("dynamodb").batch_get_item(
         RequestItems={table("api_keys"): {"Keys": [key(key_id="none")]}}
     ),
+    "read the audit log": query("audit", "bucket", "test"),
+    "write a line of the audit log": put("audit", bucket="test", moment="test"),
+    "delete from the audit log": delete("audit", bucket="test", moment="test"),
     "write a roll-up": put("rollups", dimension="test", moment="test"),
     "read roll-ups": query("rollups", "dimension", "test"),
     "drop a table": lambda aws, _: aws("dynamodb").delete_table(TableName=table("rollups")),
@@ -123,6 +126,7 @@ _ANSWERS = _CLIENT | {
 }  # fmt: skip
 _EDITS = {
     "read the configuration", "write the configuration", "delete from the configuration", "note an endpoint's health",
+    "write a line of the audit log",
 }  # fmt: skip
 # everything above that is not named here is refused
 ALLOWED: dict[str, set[str]] = {
@@ -136,10 +140,13 @@ ALLOWED: dict[str, set[str]] = {
     "admin_virtual_models": _EDITS | {"seal a secret header", "read the history of prices"},
     "admin_api_keys": {
         "read one client key", "list the client keys", "make a client key", "read what a key has used",
+        "write a line of the audit log",
     },
     "admin_tool_patterns": _EDITS,
     "admin_activity": {"read the ledger"},
     "admin_usage": {"read roll-ups", "read the labels of client keys"},
+    "admin_usage_export": {"read the ledger"},
+    "admin_audit": {"read the audit log"},
     "admin_session": set(),
     "usage_rollup": {"write a roll-up", "read roll-ups in a batch"},
 }  # fmt: skip

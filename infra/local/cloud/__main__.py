@@ -2,7 +2,8 @@
 
     python -m infra.local.cloud --port 8003 stage=dev timeout=30
 
-The words are context values, as `cdk synth -c` takes them.
+The words are context values, as `cdk synth -c` takes them. What it prints can be read by a shell: base URLs, a client
+key, an administrator's token.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from pathlib import Path
 from infra.local.cloud.assembly import synthesize
 from infra.local.cloud.cloud import emulated_cloud
 from infra.local.serving import PortTaken
+
+# whatever backends there are, they are on this machine
+DEFAULTS = {"private_upstreams": "allowed"}
 
 READY = """
 The gateway runs in the emulated cloud.
@@ -54,7 +58,7 @@ def main() -> int:
         assembly = told.assembly or folder / "assembly"
         try:
             if told.assembly is None:
-                synthesize(assembly, dict(word.split("=", 1) for word in told.context))
+                synthesize(assembly, DEFAULTS | dict(word.split("=", 1) for word in told.context))
             asyncio.run(_serve(assembly, folder / "machine", told.port))
         except subprocess.CalledProcessError as failure:
             return failure.returncode
