@@ -363,3 +363,22 @@ async def test_a_price_change_does_not_reach_into_a_request_that_has_begun() -> 
         await client.aclose()
     assert [dollars(each.cost) for each in kept.records] == ["0.000448", "0.00016"]  # 160 tokens at 1
     assert kept.records[0].price_version != kept.records[1].price_version
+
+
+async def test_choices_asked_one_by_one_are_charged_one_by_one() -> None:
+    """Ollama serves one choice at a time: two attempts, each with its own count, and the client is told the sum."""
+    async with loopback() as server:
+        WIRES["ollama"].lay_out(server, RECORDED["Ollama"].block)
+        kept = Kept()
+        gateway, client = a_gateway(a_catalog(Endpoint(1, "one", "ollama", server.url), **PRICES), kept)
+        request = parse({"model": "fast", "messages": [{"role": "user", "content": "hi"}], "n": 2})
+        answer = await gateway.answer(request, Caller("req_1"))
+        told: Usage | None = None
+        while (batch := await answer.next()) is not None:
+            for frame in batch:
+                told = next((each.usage for each in frame.events if isinstance(each, UsageReported)), told)
+        await answer.aclose()
+        await client.aclose()
+    assert [dollars(each.cost) for each in kept.records] == ["0.000135", "0.000135"]
+    assert len({each.attempt for each in kept.records}) == 2
+    assert told == Usage(52, 14)
