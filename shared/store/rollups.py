@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from shared import wire
 from shared.errors import StoreUnavailable
 from shared.gateway.records import Record
-from shared.store.counters import Counters, added, counted
+from shared.store.counters import FIELDS, Counters, added, counted, total
 from shared.store.ledger import place_of
 
 SLOT_SECONDS = 1_800
@@ -164,15 +164,24 @@ def add_into(cells: Cells, name: str, row: Counters) -> None:
 
 
 def aggregate(records: Iterable[Record], levels: Sequence[Level] = LEVELS) -> dict[Place, Cells]:
-    """What the records come to, place by place."""
-    found: dict[Place, Cells] = {}
+    """What the records come to, place by place: added up by half-hours first, of which the others are made."""
+    slots: dict[tuple[Kind, int, str], dict[str, list[Counters]]] = {}
+    moments: dict[int, str] = {}
     for record in records:
-        moment = moment_of(record.time_ms)
-        rows = {with_ttft: counted(record, with_ttft=with_ttft) for with_ttft in (False, True)}
+        slot = record.time_ms // (SLOT_SECONDS * 1000)
+        moment = moments.get(slot) or moments.setdefault(slot, moment_of(record.time_ms))
+        row = counted(record, with_ttft=True)
+        rows = {True: row, False: row[: len(FIELDS)]}
         for kind in KINDS:
-            shard, name = shard_of(kind, kind.subject(record)), kind.cell(record)
-            for level in levels:
-                add_into(found.setdefault(place_at(level, kind, shard, moment), {}), name, rows[kind.has_ttft])
+            cells = slots.setdefault((kind, shard_of(kind, kind.subject(record)), moment), {})
+            cells.setdefault(kind.cell(record), []).append(rows[kind.has_ttft])
+    found: dict[Place, Cells] = {}
+    for (kind, shard, moment), cells in slots.items():
+        sums = {name: total(some) for name, some in cells.items()}
+        for level in levels:
+            into = found.setdefault(place_at(level, kind, shard, moment), {})
+            for name, row in sums.items():
+                add_into(into, name, row)
     return found
 
 
