@@ -69,7 +69,7 @@ def make_api(scope: Construct, chosen: Context) -> apigateway.RestApi:
         deploy_options=_stage(scope, chosen),
     )
     for refusal in REFUSALS:
-        refusal.add_to(api)
+        refusal.add_to(api, cors=bool(chosen.cors))
     if chosen.domain:
         _name(api, chosen)
     return api

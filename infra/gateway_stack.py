@@ -42,6 +42,8 @@ class GatewayStack(Stack):
         dashboard = AdminSite(self, chosen, api) if site else None
         access = make_admin_access(self, chosen, dashboard.url if dashboard else _LAPTOP_DASHBOARD)
         told = {**access.environment, "CLIENT_ACCESS": chosen.clients}
+        if chosen.cors:
+            told["CORS_ORIGINS"] = ",".join(chosen.cors)
         around = Surroundings(chosen, tables, keys, code_of, told)
         functions = make_functions(self, around)
         add_routes(api, chosen, functions, access.authorizer)

@@ -22,14 +22,18 @@ class Refusal(NamedTuple):
     code: str
     final: bool = True
 
-    def add_to(self, api: apigateway.RestApi) -> None:
+    def add_to(self, api: apigateway.RestApi, *, cors: bool) -> None:
+        """With `cors` a page may read it, whatever its origin: it says nothing of the gateway."""
         body = _body("$context.error.messageString", self.type, self.code)
         api.add_gateway_response(
             self.name,
             type=self.kind,
             status_code=self.status,
             templates={"application/json": body},
-            response_headers={"x-should-retry": _NEVER_AGAIN} if self.final else None,
+            response_headers={
+                **({"x-should-retry": _NEVER_AGAIN} if self.final else {}),
+                **({"Access-Control-Allow-Origin": "'*'"} if cors else {}),
+            },
         )
 
 

@@ -73,6 +73,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _origins(text: str) -> frozenset[str]:
+    """web origins like https://app.example with commas between, or *"""
+    found = frozenset(part.strip() for part in text.split(",") if part.strip())
+    for origin in found - {"*"}:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.hostname or f"{parts.scheme}://{parts.netloc}" != origin:
+            raise ValueError
+    return found
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         found = next((value for value in allowed if value.lower() == text.lower()), None)
@@ -125,6 +135,8 @@ class Settings:
     trusted_proxies: Networks = _setting("TRUSTED_PROXIES", _networks, ())
 
     private_upstreams: str = _setting("PRIVATE_UPSTREAMS", _one_of("refused", "networks", "allowed"), "allowed")
+
+    cors_origins: frozenset[str] = _setting("CORS_ORIGINS", _origins, frozenset())
 
     client_access: str = _setting("CLIENT_ACCESS", _one_of("open", "required"), "open")
 

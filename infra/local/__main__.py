@@ -120,6 +120,7 @@ async def _serve(chosen: Settings) -> None:
         await asyncio.gather(asyncio.to_thread(_load_functions), *starting)
         from infra.local.router import Router
         from shared.web.app import send_error
+        from shared.web.cors import WithCors
         from shared.web.wiring import catalog_cache, config_store, key_cache
 
         def forget() -> None:
@@ -128,6 +129,8 @@ async def _serve(chosen: Settings) -> None:
 
         await asyncio.to_thread(config_store().plant_seeds)
         app: App = Router(("client", "public"), send_error)
+        if chosen.cors_origins:
+            app = WithCors(app, chosen.cors_origins)
         if chosen.dynamodb_url is None:
             app = FreshConfiguration(app, chosen.data_dir / "tables", forget)
         names = {"host": chosen.host, "api_port": api.getsockname()[1], "admin_port": admin_port}

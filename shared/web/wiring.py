@@ -23,6 +23,7 @@ from shared.settings import Settings, in_cloud, read_settings
 from shared.web.app import ClientApp
 from shared.web.asgi import App
 from shared.web.chat_route import ChatRoute
+from shared.web.cors import WithCors
 from shared.web.request_log import Metrics
 from shared.wire import JsonObject
 
@@ -184,18 +185,21 @@ def gateway() -> Gateway:
     )
 
 
-def chat_app(wire: Wire) -> ClientApp:
+def chat_app(wire: Wire) -> App:
     """The app of a route that answers with a model's words."""
     chosen = settings()
     route = ChatRoute(wire, gateway, max_body_bytes=chosen.max_body_bytes, keep_alive_seconds=chosen.keep_alive_seconds)
     return client_app(route, wire.error)
 
 
-def client_app(handler: App, body_of: Callable[[GatewayError], JsonObject] = error_body) -> ClientApp:
+def client_app(handler: App, body_of: Callable[[GatewayError], JsonObject] = error_body) -> App:
     """An app that is only for clients who are let in."""
-    return ClientApp(
-        handler, client_access(), body_of, trusted_proxies=settings().trusted_proxies, metrics=embedded_metrics()
+    chosen = settings()
+    app = ClientApp(
+        handler, client_access(), body_of, trusted_proxies=chosen.trusted_proxies, metrics=embedded_metrics()
     )
+    # on a laptop one stands before all routes (infra/local), which sees the preflights, too
+    return WithCors(app, chosen.cors_origins) if chosen.cors_origins and in_cloud(os.environ) else app
 
 
 @cache
