@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import shutil
 import signal
 import sys
@@ -119,6 +120,21 @@ class Environment:
             stderr=sink,
             start_new_session=True,
         )
+
+    def cpu_seconds(self) -> float:
+        """What its process has used since it was started."""
+        if self._process is None:
+            return 0.0
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_mb(self) -> float:
+        found = (
+            re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self._process.pid}/status").read_text())
+            if self._process
+            else None
+        )
+        return int(found[1]) / 1024 if found else 0.0
 
     async def invoke(self, invocation: Invocation) -> None:
         """Returns when the environment is ready for another invocation, or dead; the answer is the invocation's."""

@@ -27,6 +27,10 @@ class LambdaService:
         self._starting: dict[str, int] = dict.fromkeys(functions, 0)
         self._working: set[asyncio.Task[None]] = set()
 
+    def environments(self, name: str) -> list[Environment]:
+        """Those that a function has now."""
+        return [each for each in self._environments[name] if not each.dead]
+
     async def invoke(self, name: str, event: bytes) -> Result:
         """The answer as soon as it begins; what the function does after it goes on by itself."""
         function = self._functions[name]
@@ -42,6 +46,13 @@ class LambdaService:
         self._working.add(task)
         task.add_done_callback(self._working.discard)
         return await asyncio.shield(invocation.result)
+
+    async def warm(self, name: str) -> Environment:
+        """A fresh environment that waits for its first invocation. Raises RuntimeError."""
+        started = await self._start(name)
+        if isinstance(started, Failed):
+            raise RuntimeError(f"{self._functions[name].name}: {started.kind} {started.message}")
+        return started
 
     async def _start(self, name: str) -> Environment | Failed:
         function, environments = self._functions[name], self._environments[name]
