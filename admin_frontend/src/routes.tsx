@@ -72,6 +72,11 @@ function makeRouter() {
                 path: "usage",
                 lazy: async () => ({ Component: (await import("./features/usage/Usage")).Usage }),
               },
+              { path: "audit", lazy: async () => ({ Component: (await import("./features/audit/Audit")).Audit }) },
+              {
+                path: "settings",
+                lazy: async () => ({ Component: (await import("./features/settings/Settings")).Settings }),
+              },
               { path: "*", element: <Nowhere /> },
             ],
           },

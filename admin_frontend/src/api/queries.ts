@@ -49,3 +49,8 @@ export const healthQuery = queryOptions({
     return (await answer.json()) as Health;
   },
 });
+
+export const settingsQuery = queryOptions({
+  queryKey: ["settings"],
+  queryFn: ({ signal }) => ask(api.GET("/api/admin/settings", { signal })),
+});

@@ -2,8 +2,23 @@
 
 const whole = new Intl.NumberFormat();
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+let zoneName = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+let moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+let clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+let dayOf = new Intl.DateTimeFormat("en-CA", { dateStyle: "short" });
+
+/** The time zone of everything that is shown: the browser's, unless the settings name another. */
+export const zone = (): string => zoneName;
+
+export function setZone(timeZone: string): void {
+  zoneName = timeZone;
+  moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", timeZone });
+  clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", timeZone });
+  dayOf = new Intl.DateTimeFormat("en-CA", { dateStyle: "short", timeZone });
+}
+
+/** The day as YYYY-MM-DD; seconds since 1970. */
+export const day = (seconds: number): string => dayOf.format(seconds * 1_000);
 
 export const count = (value: number): string => whole.format(value);
 
@@ -19,6 +34,10 @@ export function dollars(value: number | string | null | undefined): string {
   return `$${amount.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: digits })}`;
 }
 
+/** On an axis: two digits are enough. */
+export const roughDollars = (value: number): string =>
+  value === 0 || value >= 1 ? `$${short.format(value)}` : `$${Number(value.toPrecision(2))}`;
+
 export function milliseconds(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   return value < 1_000 ? `${Math.round(value)} ms` : `${(value / 1_000).toFixed(value < 10_000 ? 2 : 1)} s`;
@@ -30,8 +49,7 @@ export const percent = (share: number): string => `${(share * 100).toFixed(share
 export const dateTime = (seconds: number): string => moment.format(seconds * 1_000);
 
 export function timeOfDay(seconds: number): string {
-  const at = new Date(seconds * 1_000);
-  return at.toDateString() === new Date().toDateString() ? clock.format(at) : moment.format(at);
+  return day(seconds) === day(Date.now() / 1_000) ? clock.format(seconds * 1_000) : dateTime(seconds);
 }
 
 const STEPS: readonly [number, Intl.RelativeTimeFormatUnit][] = [
@@ -50,5 +68,3 @@ export function ago(seconds: number | null | undefined, now = Date.now() / 1_000
 }
 
 export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;
-
-export const zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";

@@ -1,9 +1,14 @@
 /** The frame around every page: where one can go, who one is, light or dark. */
 import { ActionIcon, Button, Group, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { Link, NavLink, Outlet, useLocation } from "react-router";
+import { settingsQuery } from "../api/queries";
 import { Icon, type IconName } from "../parts/Icon";
+import { setZone, zone } from "../parts/formats";
 import { useSession } from "../signin/session";
+
+const browserZone = zone();
 
 const PLACES: readonly [path: string, label: string, icon: IconName][] = [
   ["/", "Overview", "overview"],
@@ -14,6 +19,8 @@ const PLACES: readonly [path: string, label: string, icon: IconName][] = [
   ["/activity", "Activity", "activity"],
   ["/api-keys", "API keys", "key"],
   ["/playground", "Playground", "playground"],
+  ["/audit", "Audit", "audit"],
+  ["/settings", "Settings", "settings"],
 ];
 
 export function Shell() {
@@ -74,10 +81,19 @@ export function Shell() {
         <Foot />
       </aside>
       <main className="content" id="content" ref={main} tabIndex={-1}>
-        <Outlet />
+        <Outlet key={useShownZone()} />
       </main>
     </div>
   );
+}
+
+/** Times are shown in the zone that the settings name; another one means to draw everything anew. */
+function useShownZone(): string {
+  const settings = useQuery({ ...settingsQuery, staleTime: 60_000 });
+  const wanted = settings.data?.settings.find((each) => each.name === "display_timezone")?.value;
+  const named = typeof wanted === "string" && wanted ? wanted : browserZone;
+  if (named !== zone()) setZone(named);
+  return named;
 }
 
 function Foot() {

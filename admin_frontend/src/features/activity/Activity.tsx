@@ -49,7 +49,7 @@ export function Activity() {
       key: "time",
       title: "Time",
       cell: (row) => (
-        <Anchor component={Link} to={placeOf(row)} size="sm" title={dateTime(row.created_at)}>
+        <Anchor component={Link} to={placeOf(row)} size="sm" className="nowrap" title={dateTime(row.created_at)}>
           {timeOfDay(row.created_at)}
         </Anchor>
       ),
@@ -102,7 +102,7 @@ export function Activity() {
       wide: true,
       cell: (row) => (
         <>
-          <span className="mono">{row.path ?? row.protocol}</span>
+          <span className="mono small">{row.path ?? row.protocol}</span>
           <Text size="xs" c="dimmed">
             {row.stream ? "streamed" : "whole"}
           </Text>

@@ -15,10 +15,13 @@ export const NO_FILTERS = {
 export type Filters = typeof NO_FILTERS;
 
 export const STATUSES = [
-  { value: "2xx", label: "Answered (2xx)" },
-  { value: "4xx", label: "Refused (4xx)" },
-  { value: "5xx", label: "Failed (5xx)" },
-  { value: "429", label: "Limited (429)" },
+  { value: "success", label: "Answered" },
+  { value: "failed", label: "Failed" },
+  { value: "truncated", label: "Broke off" },
+  { value: "aborted", label: "Client left" },
+  { value: "4xx", label: "HTTP 4xx" },
+  { value: "429", label: "HTTP 429, limited" },
+  { value: "5xx", label: "HTTP 5xx" },
 ];
 
 /** Fields for date and time have no zone; the API wants one. */

@@ -92,7 +92,7 @@ export function Overview() {
               }
             />
             <Figure
-              label="Failed"
+              label="Failed attempts"
               value={percent(summary.error_rate)}
               note={`${count(summary.failed_count)} failed, ${count(summary.truncated_count)} broke off`}
             />
@@ -116,7 +116,7 @@ export function Overview() {
             <Title order={2} size="h4" id="troubles">
               Failed lately
             </Title>
-            <Anchor component={Link} to="/activity?status=5xx" size="sm">
+            <Anchor component={Link} to="/activity?status=failed" size="sm">
               All of them
             </Anchor>
           </Group>

@@ -183,24 +183,21 @@ export function PatternForm({ stored }: { stored: ToolPattern | undefined }) {
                 spellCheck={false}
               />
             )}
-            <div className="two">
-              <NumberInput
-                label="Priority"
-                description="0 to 999; higher is tried first"
-                min={0}
-                max={999}
-                allowDecimal={false}
-                value={values.priority}
-                onChange={(value) => set("priority", value)}
-                error={error("priority")}
-              />
-              <Switch
-                mt={30}
-                label="Enabled"
-                checked={values.enabled}
-                onChange={(event) => set("enabled", event.currentTarget.checked)}
-              />
-            </div>
+            <NumberInput
+              label="Priority"
+              description="0 to 999; higher is tried first"
+              min={0}
+              max={999}
+              allowDecimal={false}
+              value={values.priority}
+              onChange={(value) => set("priority", value)}
+              error={error("priority")}
+            />
+            <Switch
+              label="Enabled"
+              checked={values.enabled}
+              onChange={(event) => set("enabled", event.currentTarget.checked)}
+            />
           </Stack>
         </Paper>
         <details className="more" open={advanced}>

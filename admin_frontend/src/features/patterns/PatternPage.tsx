@@ -1,5 +1,5 @@
 /** One pattern beside its trial: new, stored, or a built-in format that can only be switched. */
-import { Alert, Button, Code, Paper, Stack, Text } from "@mantine/core";
+import { Alert, Button, Code, Group, Paper, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
@@ -83,7 +83,7 @@ function BuiltIn({ pattern, reread }: { pattern: ToolPattern; reread: () => void
               A built-in format is tested with the gateway and cannot be edited. Where it does harm, switch it off, or
               write a pattern of your own beside it.
             </Alert>
-            <Text component="div" size="sm">
+            <Group gap="xs">
               <Toggle
                 name={name}
                 enabled={enabled}
@@ -97,9 +97,9 @@ function BuiltIn({ pattern, reread }: { pattern: ToolPattern; reread: () => void
                   );
                   reread();
                 }}
-              />{" "}
-              {enabled ? "Enabled" : "Disabled"}
-            </Text>
+              />
+              <Text size="sm">{enabled ? "Enabled" : "Disabled"}</Text>
+            </Group>
             {example && (
               <div>
                 <Text size="sm" fw={500}>

@@ -267,7 +267,7 @@ function Talk({ names }: { names: string[] }) {
                 Use an example tool
               </Button>
             )}
-            <div className="two">
+            <div className="pair">
               <NumberInput
                 label="Temperature"
                 placeholder="Default"

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type Day, type Hour, type Stretch, hoursQuery } from "../../api/usage";
 import { type Bar, Chart } from "../../parts/Chart";
 import { Failed, Loading } from "../../parts/States";
-import { dollars, shortCount } from "../../parts/formats";
+import { roughDollars, shortCount, zone } from "../../parts/formats";
 import { daysOf, hoursOf } from "./range";
 
 type Slot = Day | Hour;
@@ -36,7 +36,7 @@ export function Charts({ stretch, days }: { stretch: Stretch; days: readonly Day
   return (
     <div className="halves">
       <Chart title={`Tokens ${time}`} series={TOKENS} bars={bars(tokens)} format={shortCount} />
-      <Chart title={`Cost ${time}`} series={COSTS} bars={bars(costs)} format={dollars} />
+      <Chart title={`Cost ${time}`} series={COSTS} bars={bars(costs)} format={roughDollars} />
     </div>
   );
 }
@@ -48,7 +48,15 @@ function daily(stretch: Stretch, days: readonly Day[]): [string, Day | undefined
 }
 
 function hourly(stretch: Stretch, hours: readonly Hour[]): [string, Hour | undefined][] {
-  const known = new Map(hours.map((each) => [Math.floor(each.start_date / 3_600) * 3_600, each]));
-  const short = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
-  return hoursOf(stretch).map((at) => [short.format(at * 1_000), known.get(Math.floor(at / 3_600) * 3_600)]);
+  // the first hour may be cut where the stretch begins
+  const slots = hoursOf(stretch);
+  const known = new Map(hours.map((each) => [slots.findLast((at) => at <= each.start_date), each]));
+  const short = new Intl.DateTimeFormat(undefined, {
+    weekday: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+    timeZone: zone(),
+  });
+  return slots.map((at) => [short.format(at * 1_000), known.get(at)]);
 }

@@ -28,7 +28,7 @@ export function Totals({ summary }: { summary: Summary }) {
         }
       />
       <Figure
-        label="Failed"
+        label="Failed attempts"
         value={percent(summary.error_rate)}
         note={`${count(summary.failed_count)} failed, ${count(summary.truncated_count)} broke off`}
       />

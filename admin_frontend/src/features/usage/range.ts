@@ -1,10 +1,12 @@
 /** The stretch of time that the usage page shows. */
 import type { Stretch } from "../../api/usage";
+import { day, zone } from "../../parts/formats";
 
 export const NO_CHOICE = { range: "7d", from: "", to: "", model: "", key: "", type: "", by: "day" };
 export type Choice = typeof NO_CHOICE;
 
 const HALF_HOUR = 1_800;
+const QUARTER_DAY = 21_600; // steps over no day, however short a change of clocks makes it
 const DAYS: Record<string, number> = { "24h": 1, "7d": 7, "30d": 30, "90d": 90 };
 
 export const RANGES = [
@@ -32,28 +34,39 @@ export function stretchOf(choice: Choice, nowSeconds: number): Stretch | undefin
   return { start_date: end_date - (DAYS[choice.range] ?? 7) * 86_400, end_date, ...filters };
 }
 
-function midnight(day: string, later = 0): number {
-  const [year = 0, month = 1, date = 1] = day.split("-").map(Number);
-  return Math.floor(new Date(year, month - 1, date + later).getTime() / 1_000);
+/** The beginning of a day in the shown time zone. */
+function midnight(date: string, later = 0): number {
+  const [year = 0, month = 1, of = 1] = date.split("-").map(Number);
+  const wanted = Date.UTC(year, month - 1, of + later);
+  const first = wanted - offsetMs(wanted);
+  return Math.floor((wanted - offsetMs(first)) / 1_000);
+}
+
+/** How far the zone's clocks are ahead of UTC then. */
+function offsetMs(at: number): number {
+  const parts = new Intl.DateTimeFormat("en-US", {
+    timeZone: zone(),
+    hourCycle: "h23",
+    year: "numeric",
+    month: "numeric",
+    day: "numeric",
+    hour: "numeric",
+    minute: "numeric",
+  }).formatToParts(at);
+  const part = (type: string) => Number(parts.find((each) => each.type === type)?.value);
+  return Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute")) - at;
 }
 
 /** Every slot of the stretch, those without requests too: a gap is to be seen. */
-export function daysOf(stretch: Stretch): string[] {
-  const days: string[] = [];
-  const day = new Date(stretch.start_date * 1_000);
-  day.setHours(0, 0, 0, 0);
-  while (day.getTime() / 1_000 < stretch.end_date) {
-    const pad = (value: number) => String(value).padStart(2, "0");
-    days.push(`${day.getFullYear()}-${pad(day.getMonth() + 1)}-${pad(day.getDate())}`);
-    day.setDate(day.getDate() + 1);
-  }
-  return days;
+export function daysOf({ start_date, end_date }: Stretch): string[] {
+  const days = new Set<string>();
+  for (let at = start_date; at < end_date; at += QUARTER_DAY) days.add(day(at));
+  return [...days.add(day(end_date - 1))];
 }
 
-export function hoursOf(stretch: Stretch): number[] {
+export function hoursOf({ start_date, end_date }: Stretch): number[] {
+  const intoHour = (start_date + offsetMs(start_date * 1_000) / 1_000) % 3_600;
   const hours: number[] = [];
-  const first = new Date(stretch.start_date * 1_000);
-  first.setMinutes(0, 0, 0);
-  for (let at = first.getTime() / 1_000; at < stretch.end_date; at += 3_600) hours.push(at);
+  for (let at = start_date - intoHour; at < end_date; at += 3_600) hours.push(at);
   return hours;
 }
