@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run key test check lint types contracts fast-tests infra-test cloud cloud-test synth diff deploy destroy bundles dashboard dashboard-if-possible dashboard-test chromium setup setup-dev lock bench load rebuild parsers backends clean
+.PHONY: run key export import test check lint types contracts fast-tests infra-test cloud cloud-test synth diff deploy destroy bundles dashboard dashboard-if-possible dashboard-test chromium setup setup-dev lock bench load rebuild parsers backends clean
 
 run: setup dashboard-if-possible   ## set up and serve: API on 8002, admin API and dashboard on 5001
 	@$(BIN)/python -m infra.local
@@ -13,6 +13,14 @@ run: setup dashboard-if-possible   ## set up and serve: API on 8002, admin API a
 # LABEL=ci, and one of URL=… (of an admin API, with ADMIN_TOKEN=…) or TABLE_PREFIX=… (of a deployment)
 key: setup            ## make a client key and print it, this once
 	@$(BIN)/python -m infra.client_key create --label "$(LABEL)" $(if $(URL),--url "$(URL)") $(if $(TABLE_PREFIX),--table-prefix "$(TABLE_PREFIX)")
+
+# FILE=gateway.yaml; URL=… of an admin API, with ADMIN_TOKEN=…; docs/configuration.md
+export: setup         ## write the configuration as one YAML document
+	@$(BIN)/python -m infra.configuration export $(if $(URL),--url "$(URL)") "$(or $(FILE),-)"
+
+# DRY_RUN=1 only tells what would change, PRUNE=1 deletes what the document does not list
+import: setup         ## make the configuration what a YAML document says
+	@$(BIN)/python -m infra.configuration import $(if $(URL),--url "$(URL)") $(if $(DRY_RUN),--dry-run) $(if $(PRUNE),--prune) "$(or $(FILE),-)"
 
 test: check infra-test cloud-test   ## set up and pass everything
 
@@ -38,7 +46,7 @@ backends: setup-dev   ## drive heavy real backends: gigabytes, and a compiler's 
 	$(BIN)/python -m pytest -n 0 -m backends -rs tests/backends
 
 infra-test: $(VENV)/.infra   ## the deployment: one synth, its rules, and every bundle imported alone
-	$(BIN)/python -m pytest -n 0 -m infra tests/infra
+	$(BIN)/python -m pytest -n 0 -m infra tests/infra tests/local/cloud
 
 # CONTEXT='stage=prod alarm_email=ops@example.org'; `python -m infra.context` lists what there is
 CDK = PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk

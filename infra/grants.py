@@ -82,6 +82,8 @@ GRANTS: Mapping[str, Grant] = {
     "admin_usage": Grant((READ_ROLLUPS, NAME_KEYS)),
     "admin_usage_export": Grant((READ_LEDGER,)),
     "admin_settings": Grant((READ_CATALOG, CHANGE_CONFIG, WRITE_AUDIT)),
+    # it writes whatever the functions above write
+    "admin_config": Grant((READ_CATALOG, CHANGE_CONFIG, NOTE_PRICES, WRITE_AUDIT), (SEAL_KEY, SEAL_HEADER)),
     "admin_audit": Grant((READ_AUDIT,)),
     "admin_session": Grant(),
     # reading the stream itself is granted with the event source

@@ -101,6 +101,8 @@ ROUTES: tuple[Route, ...] = (
     Route(("GET",), "/api/admin/usage/embeddings", "admin_usage", "admin", memory_mb=1_024),
     Route(("POST",), "/api/admin/usage/export", "admin_usage_export", "admin", True, 256, 900),
     Route(("GET", "PUT"), "/api/admin/settings", "admin_settings", "admin"),
+    Route(("GET",), "/api/admin/config/export", "admin_config", "admin", memory_mb=512),
+    Route(("POST",), "/api/admin/config/import", "admin_config", "admin", memory_mb=512),
     Route(("GET",), "/api/admin/audit", "admin_audit", "admin"),
     Route(("GET",), "/session/validate", "admin_session", "public"),
 )  # fmt: skip

@@ -34,6 +34,11 @@ def record_entry(before: StoredRecord | None, after: StoredRecord | None) -> Ent
         if replaced:
             shown = _key_seen(after)
             return entry._replace(changes=[*entry.changes, _change("api_key", shown, f"{shown} (another one)")])
+    if isinstance(before, VirtualModelRecord) and isinstance(after, VirtualModelRecord):
+        old, new = before.value.sealed_headers, after.value.sealed_headers
+        replaced_ones = [name for name in new if name in old and old[name] != new[name]]
+        more = [_change(f"sealed_headers.{name}", MASK, f"{MASK} (another one)") for name in replaced_ones]
+        return entry._replace(changes=[*entry.changes, *more])
     return entry
 
 

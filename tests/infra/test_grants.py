@@ -13,11 +13,12 @@ def test_every_function_has_its_row() -> None:
     assert GRANTS.keys() - {"usage_rollup"} == EVERY_FUNCTION
 
 
-def test_each_kind_of_secret_is_sealed_by_one_function_and_only_callers_of_upstreams_reveal() -> None:
+def test_each_kind_of_secret_is_sealed_by_its_function_and_the_import_and_only_callers_of_upstreams_reveal() -> None:
     sealing = {name: grant.provider_keys for name, grant in GRANTS.items() if grant.uses("encrypt")}
     assert sealing == {
         "admin_endpoints": (KeyGrant("encrypt", "endpoint"),),
         "admin_virtual_models": (KeyGrant("encrypt", "virtual_model"),),
+        "admin_config": (KeyGrant("encrypt", "endpoint"), KeyGrant("encrypt", "virtual_model")),
     }
     decrypting = {name for name, grant in GRANTS.items() if grant.uses("decrypt")}
     assert decrypting == {name for name in EVERY_FUNCTION if streams(name) and name[:6] != "admin_"} | {
