@@ -105,4 +105,5 @@ ROUTES: tuple[Route, ...] = (
     Route(("POST",), "/api/admin/config/import", "admin_config", "admin", memory_mb=512),
     Route(("GET",), "/api/admin/audit", "admin_audit", "admin"),
     Route(("GET",), "/session/validate", "admin_session", "public"),
+    Route(("POST",), "/session/logout", "admin_session", "public"),
 )  # fmt: skip

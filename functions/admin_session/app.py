@@ -1,4 +1,4 @@
-"""`GET /session/validate`."""
+"""`GET /session/validate`, `POST /session/logout`."""
 
 from functions.admin_session.session import admin_session_app
 from shared.web.admin_access import Sessions

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from shared.errors import Forbidden, Unauthenticated
 from shared.settings import Settings
 from shared.web.admin_access import OPEN_USER, Access, Sessions, administrator_of
 from shared.web.admin_app import admin_app, serve
+from shared.web.asgi import header
 
 
 def admin_session_app(chosen: Settings, sessions: Sessions, access: Access | None = None) -> FastAPI:
     """`access` is asked where an issuer vouches for administrators."""
     app = admin_app("Session", None)
-    serve(app, "GET", ("/session/validate",), _Session(chosen, sessions, access).validate)
+    session = _Session(chosen, sessions, access)
+    serve(app, "GET", ("/session/validate",), session.validate)
+    serve(app, "POST", ("/session/logout",), session.logout)
     return app
 
 
@@ -42,3 +46,17 @@ class _Session:
         if session is None:
             return {"valid": False}
         return {**session, "role": administrator_of(session).role, **told}
+
+    async def logout(self, request: Request) -> Response:
+        """End the session: the service is told, this process forgets it, and the browser drops its cookie. Tokens of an
+        issuer end by themselves; the dashboard drops its own, and `login_url` says where to go."""
+        if header(request.scope, b"sec-fetch-site") == "cross-site":
+            raise Forbidden("a page of another site cannot end a session")
+        mode = self._chosen.admin_auth
+        login_url = None
+        if mode == "session":
+            await self._sessions.end(request.scope)
+            login_url = f"{(self._chosen.aimenu_public_url or self._chosen.aimenu_url).rstrip('/')}/login"
+        answer = JSONResponse({"status": "ok", "login_url": login_url})
+        answer.set_cookie("session", "", max_age=0, path="/", httponly=True, samesite="lax")
+        return answer

@@ -44,4 +44,8 @@ def test_whatever_changes_something_is_for_administrators() -> None:
     for row in ROUTES:
         if row.function.startswith("admin_") and row.function != "admin_session":
             assert row.access == "admin"
-    assert [row.methods for row in ROUTES if row.function == "admin_session"] == [("GET",)]
+    # a logout takes nothing away from anybody but who sends it
+    assert [(row.methods, row.path) for row in ROUTES if row.function == "admin_session"] == [
+        (("GET",), "/session/validate"),
+        (("POST",), "/session/logout"),
+    ]

@@ -93,7 +93,7 @@ def test_the_rollups_bundle_can_be_imported_alone_and_is_small(here: Callable[[s
 def test_client_functions_carry_no_framework() -> None:
     for function in functions():
         if not function.startswith("admin_"):
-            assert not {"fastapi", "pydantic", "starlette", "boto3"} & set(reach_of(function).packages)
+            assert not {"fastapi", "pydantic", "starlette", "boto3", "yaml"} & set(reach_of(function).packages)
 
 
 def test_two_builds_for_lambda_are_equal_byte_for_byte(tmp_path: Path) -> None:

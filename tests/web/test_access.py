@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -178,10 +180,12 @@ async def test_the_refusal_is_in_the_routes_protocol(keys: Keys) -> None:
 
 # Every row of ROUTES, through the apps that are deployed. In a process of its own: the apps read the environment once.
 _WALK = """
-import asyncio, json, re, sys
+import asyncio, itertools, json, re, sys
 from infra.local.router import Router
 from infra.routes import ROUTES
 from shared.web.app import send_error
+
+asked = itertools.count()  # each from an address of its own, for one that fails often is not listened to
 
 async def ask(router, method, path, headers):
     read, sent = [], []
@@ -194,7 +198,7 @@ async def ask(router, method, path, headers):
     raw += [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
              "headers": raw, "http_version": "1.1", "scheme": "http", "root_path": "", "asgi": {"version": "3.0"},
-             "server": ("127.0.0.1", 5001), "client": ("127.0.0.1", 1)}
+             "server": ("127.0.0.1", 5001), "client": (f"10.0.{next(asked) // 200}.{next(asked) % 200}", 1)}
     await router(scope, receive, send)
     return sent[0]["status"], bool(read)
 
@@ -229,6 +233,52 @@ _CREDENTIALS = [
     ids=["tokens", "sessions", "nothing set in the cloud"],
 )
 def test_no_route_is_reachable_without_its_access(variables: dict[str, str], tmp_path: Path) -> None:
+    answers = walk(tmp_path, _CREDENTIALS, variables)
+    assert {access for access, *_ in answers} == {"client", "admin", "public"}
+    refused = 401 if set(variables) & {"ADMIN_AUTH", "AUTH_ENABLED"} else 403
+    for access, method, path, status, body_was_read in answers:
+        if access == "public":
+            assert status == 200, (method, path)
+        else:
+            assert (status, body_was_read) == (401 if access == "client" else refused, False), (method, path)
+
+
+class ViewersOnly(BaseHTTPRequestHandler):
+    """A session service to which everybody is a viewer."""
+
+    def do_GET(self) -> None:
+        body = b'{"valid": true, "user": "eve", "role": "viewer"}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nobody reads it."""
+
+
+def test_a_viewer_changes_nothing_on_any_route(tmp_path: Path) -> None:
+    service = ThreadingHTTPServer(("127.0.0.1", 0), ViewersOnly)
+    thread = threading.Thread(target=service.serve_forever)
+    thread.start()
+    try:
+        variables = {"AUTH_ENABLED": "true", "AIMENU_URL": f"http://127.0.0.1:{service.server_port}"}
+        answers = walk(tmp_path, [{"cookie": "session=x"}], variables)
+    finally:
+        service.shutdown()
+        thread.join()
+        service.server_close()
+    changing = [row for row in answers if row[0] == "admin" and row[1] not in ("GET", "HEAD")]
+    assert len(changing) > 20
+    for _, method, path, status, body_was_read in changing:
+        assert (status, body_was_read) == (403, False), (method, path)
+    for access, method, path, status, _ in answers:
+        if access == "admin" and method in ("GET", "HEAD"):
+            assert status not in (401, 403), (method, path)
+
+
+def walk(tmp_path: Path, credentials: list[dict[str, str]], variables: dict[str, str]) -> list[Any]:
+    """Every route, asked with each of the credentials: access, method, path, status, and whether the body was read."""
     root = Path(__file__).parents[2]
     environment = {
         "PYTHONPATH": str(root),
@@ -239,14 +289,7 @@ def test_no_route_is_reachable_without_its_access(variables: dict[str, str], tmp
         "KMS_KEY_ID": "alias/x",
         **variables,
     }
-    command = [sys.executable, "-c", _WALK, json.dumps(_CREDENTIALS)]
+    command = [sys.executable, "-c", _WALK, json.dumps(credentials)]
     ran = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr[-3_000:]
-    answers = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert {access for access, *_ in answers} == {"client", "admin", "public"}
-    refused = 401 if set(variables) & {"ADMIN_AUTH", "AUTH_ENABLED"} else 403
-    for access, method, path, status, body_was_read in answers:
-        if access == "public":
-            assert status == 200, (method, path)
-        else:
-            assert (status, body_was_read) == (401 if access == "client" else refused, False), (method, path)
+    return [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("[")]
