@@ -2,6 +2,8 @@
 
 const whole = new Intl.NumberFormat();
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+const cents = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 4 });
+const digits = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
 let zoneName = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 let moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 let clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
@@ -25,13 +27,12 @@ export const count = (value: number): string => whole.format(value);
 /** 1,234,567 as 1.2M. */
 export const shortCount = (value: number): string => (value < 10_000 ? whole.format(value) : short.format(value));
 
-/** Exact to the digits that matter: cents for large amounts, millionths for small ones. */
+/** Exact to the digits that matter: cents for large amounts, three digits of small ones. */
 export function dollars(value: number | string | null | undefined): string {
   if (value === null || value === undefined) return "–";
   const amount = Number(value);
   if (amount === 0) return "$0";
-  const digits = Math.abs(amount) >= 1 ? 2 : Math.abs(amount) >= 0.01 ? 4 : 8;
-  return `$${amount.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: digits })}`;
+  return amount >= 0.01 ? `$${cents.format(amount)}` : `$${digits.format(amount)}`;
 }
 
 /** On an axis: two digits are enough. */

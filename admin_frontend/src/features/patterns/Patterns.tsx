@@ -1,5 +1,5 @@
 /** One list of what finds tool calls in text: the built-in formats and the administrators' own patterns. */
-import { ActionIcon, Anchor, Badge, Button, SegmentedControl, Text } from "@mantine/core";
+import { ActionIcon, Anchor, Button, SegmentedControl, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
@@ -43,9 +43,9 @@ export function Patterns() {
       by: (row) => row.pattern_type,
       cell: (row) =>
         row.engine === "builtin" ? (
-          <Badge variant="light" size="sm">
+          <Text size="sm" c="dimmed" className="nowrap">
             built in
-          </Badge>
+          </Text>
         ) : (
           row.pattern_type
         ),

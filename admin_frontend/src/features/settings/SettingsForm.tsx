@@ -80,7 +80,7 @@ export function SettingsForm({ page }: { page: SettingsPage }) {
                   {draft.values[row.name] === null ? "from the deployment" : "set here"}
                 </Badge>
               </Group>
-              <Text size="sm" c="dimmed" id={`meaning-${row.name}`}>
+              <Text size="sm" c="dimmed" className="meaning" id={`meaning-${row.name}`}>
                 {row.meaning}
               </Text>
             </Stack>
