@@ -21,7 +21,7 @@ from shared.web.admin_fields import Form
 EXPORT = ("/api/admin/config/export",)
 IMPORT = ("/api/admin/config/import",)
 MAX_BODY_BYTES = 4 << 20
-_YAML = {200: {"content": {"application/yaml": {"schema": {"type": "string"}}}}}
+_YAML = {200: {"content": {"application/yaml": {"schema": {"type": "object"}}}}}
 
 
 class Import(Form):
