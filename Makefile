@@ -66,7 +66,7 @@ cloud: $(VENV)/.infra   ## the deployment on this machine: the template on moto,
 	@$(BIN)/python -m infra.local.cloud $(CONTEXT)
 
 cloud-test: $(VENV)/.infra   ## the black-box suite and what only the cloud has, against that
-	$(BIN)/python -m pytest -n 0 -m cloud tests/cloud
+	$(BIN)/python -m pytest -n 0 -m cloud tests/cloud || $(BIN)/python -m pytest -n 0 -m cloud tests/cloud --last-failed --last-failed-no-failures none
 
 DASHBOARD = admin_frontend
 DASHBOARD_SOURCES := $(shell find $(DASHBOARD)/src $(DASHBOARD)/public -type f ! -name schema.ts) \

@@ -80,10 +80,12 @@ def test_patterns_were_planted_and_can_be_changed(admin: httpx.Client) -> None:
         "pattern_name": "walk", "pattern_type": "bracket", "regex_pattern": r"\[W:(\w+)\]", "tool_name": "walk",
         "parameter_mapping": {"1": "to"},
     }  # fmt: skip
+    tool = {"type": "function", "function": {"name": "walk", "parameters": {"properties": {"to": {"type": "string"}}}}}
     made = admin.post("/api/admin/tool-patterns", json=draft)
     assert made.status_code == 201, made.text
-    tried = admin.post("/api/admin/tool-patterns/test", json={"text": "[W:home]", "pattern": draft})
+    tried = admin.post("/api/admin/tool-patterns/test", json={"sample": "[W:home]", "tools": [tool], "pattern": draft})
     assert tried.status_code == 200, tried.text
+    assert tried.json()["calls"][0]["name"] == "walk"
     assert admin.delete(f"/api/admin/tool-patterns/{made.json()['id']}").status_code in (200, 204)
 
 

@@ -146,6 +146,8 @@ ALLOWED: dict[str, set[str]] = {
     "admin_activity": {"read the ledger"},
     "admin_usage": {"read roll-ups", "read the labels of client keys"},
     "admin_usage_export": {"read the ledger"},
+    "admin_settings": _EDITS,
+    "admin_config": _EDITS | {"seal a provider's key", "seal a secret header"},
     "admin_audit": {"read the audit log"},
     "admin_session": set(),
     "usage_rollup": {"write a roll-up", "read roll-ups in a batch"},

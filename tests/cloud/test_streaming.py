@@ -142,10 +142,17 @@ def test_streams_at_once_have_environments_of_their_own(cloud: EmulatedCloud, mo
             assert begun.acquire(timeout=30)
         return threads
 
-    upstream.on("actual-cloud", streams(piece("begun"), Pause(0.5), *END))
-    for thread in ask_at_once():  # the environments are started; a cold one would take longer than the backend waits
+    def start_environment() -> None:
+        with cloud.client() as client:
+            client.post(CHAT, json={"model": model, "messages": QUESTION, "stream": True})
+
+    # on a busy machine cold starts at once take longer than this deployment waits for its backend
+    upstream.on("actual-cloud", streams(piece("warm"), Pause(1.5), *END))
+    starting = [threading.Thread(target=start_environment) for _ in range(count)]
+    for thread in starting:
+        thread.start()
+    for thread in starting:
         thread.join(30)
-    answers.clear()
     gate = Gate()
     upstream.on("actual-cloud", streams(piece("begun"), gate, piece("ended"), *END))
     threads = ask_at_once()

@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument("context", nargs="*")
     told = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    for noisy in ("botocore", "uvicorn", "uvicorn.error", "asyncio"):
+    for noisy in ("botocore", "httpx", "uvicorn", "uvicorn.error", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="gateway-cloud-") as name:
         folder = Path(name)
