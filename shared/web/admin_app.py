@@ -17,7 +17,7 @@ from shared.web.admin_errors import AdminRefusal, InvalidFields, Problem, field_
 from shared.wire import JsonObject, dumps
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)
+    status: {"model": Problem} for status in (400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503)
 }
 
 
