@@ -176,7 +176,12 @@ class Bench:
         ):
             gateway = self._gateway
             if runtime:
-                on_lambda = {**self._environment, "AWS_LAMBDA_RUNTIME_API": runtime, "CLIENT_ACCESS": "open"}
+                on_lambda = {
+                    **self._environment,
+                    "AWS_LAMBDA_RUNTIME_API": runtime,
+                    "CLIENT_ACCESS": "open",
+                    "PRIVATE_UPSTREAMS": "allowed",
+                }
                 gateway = self._start("gateway", SERVER_CORE, **on_lambda)
             await many_at_once(gateway.port, "whole", 1, 10)
             began, requests, before = time.monotonic(), 0, self._asked(kinds)
