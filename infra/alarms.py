@@ -23,6 +23,7 @@ _FIVE_MINUTES = Duration.minutes(5)
 _HOUR = Duration.hours(1)
 _CONCURRENT = "ConcurrentExecutions"
 _MOST_METRICS = 10  # of one alarm
+_MOST_LAG_MS = 3_600_000  # the stream forgets after a day
 
 # us-east-1, arm64 (docs/deploy.md): an estimate to wake somebody, no bill
 _USD_PER_GB_SECOND = 0.0000133334
@@ -96,6 +97,8 @@ def make_alarms(
             period=_FIVE_MINUTES, statistic="Maximum"
         )
         alarms.add("dead-letters", "usage that could not be added up waits in the dead-letter queue", waiting, 1)
+        behind = rollup.function.metric("IteratorAge", period=_FIVE_MINUTES, statistic="Maximum")
+        alarms.add("usage-rollup-lag", "usage is added up more than an hour late", behind, _MOST_LAG_MS, periods=2, of=3)
     spend = _spend_per_hour(functions, api)
     alarms.add("spend", "AWS costs this much an hour, as estimated", spend, chosen.spend_usd_per_hour)
     providers = _of_requests(chosen, "Cost", _HOUR)
