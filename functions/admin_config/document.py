@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from functions.admin_tool_patterns.schemas import ToolPatternChange, tool_pattern_row
-from functions.admin_virtual_models.schemas import MASK, VirtualModelChange, virtual_model_row
 from shared.gateway.stored_settings import StoredSettings
 from shared.store.config_records import EndpointRecord, FormatSwitches, ToolPatternRecord, VirtualModelRecord
 from shared.web.admin_errors import InvalidFields, field_errors, invalid_field
 from shared.web.admin_fields import Form
 from shared.web.endpoint_schemas import EndpointChange, endpoint_row
+from shared.web.tool_pattern_schemas import ToolPatternChange, tool_pattern_row
+from shared.web.virtual_model_schemas import MASK, VirtualModelChange, virtual_model_row
 from shared.wire import JsonObject
 
 VERSION = 1

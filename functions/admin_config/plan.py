@@ -10,9 +10,6 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from functions.admin_config.document import Document, Written, defaults_of
-from functions.admin_settings.settings import ROWS, SettingsChange
-from functions.admin_tool_patterns.schemas import NewToolPattern, ToolPatternChange
-from functions.admin_virtual_models.schemas import MASK, NewVirtualModel, VirtualModelChange
 from shared.gateway.catalog import VirtualModel
 from shared.store.audit import Entry
 from shared.store.audit_entry import formats_entry, record_entry, settings_entry
@@ -22,6 +19,9 @@ from shared.store.seal import Sealer
 from shared.tool_calls.formats import BY_ID
 from shared.web.admin_errors import FieldError, InvalidFields, field_errors
 from shared.web.endpoint_schemas import EndpointChange, NewEndpoint
+from shared.web.settings_schemas import ROWS, SettingsChange
+from shared.web.tool_pattern_schemas import NewToolPattern, ToolPatternChange
+from shared.web.virtual_model_schemas import MASK, NewVirtualModel, VirtualModelChange
 
 _F = TypeVar("_F")
 

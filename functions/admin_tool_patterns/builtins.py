@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.admin_tool_patterns.schemas import MOST_PRIORITY
 from shared.store.config_records import FormatSwitches
 from shared.tool_calls.formats import BY_ID, FORMATS, Format
 from shared.web.admin_errors import AdminRefusal, FieldError, InvalidFields
 from shared.web.admin_fields import Flag, Form
+from shared.web.tool_pattern_schemas import MOST_PRIORITY
 
 PREFIX = "builtin:"
 PRIORITY = MOST_PRIORITY + 1  # where a format and a pattern begin alike, the format is tried first

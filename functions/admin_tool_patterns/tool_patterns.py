@@ -8,13 +8,6 @@ from fastapi import Body, FastAPI, Path
 from pydantic import BaseModel, ValidationError
 
 from functions.admin_tool_patterns.builtins import PREFIX, format_of, format_row, format_rows, wished
-from functions.admin_tool_patterns.schemas import (
-    NewToolPattern,
-    SavedToolPattern,
-    ToolPatternChange,
-    ToolPatternRow,
-    tool_pattern_row,
-)
 from functions.admin_tool_patterns.trial import Outcome, Sample, outcome, outcome_of_format
 from shared.errors import MethodNotAllowed
 from shared.store.config_records import ToolPatternRecord
@@ -25,6 +18,13 @@ from shared.web.admin_access import Access
 from shared.web.admin_app import admin_app, serve
 from shared.web.admin_errors import AdminRefusal, FieldError, InvalidFields, field_errors, invalid_field
 from shared.web.edits import edit
+from shared.web.tool_pattern_schemas import (
+    NewToolPattern,
+    SavedToolPattern,
+    ToolPatternChange,
+    ToolPatternRow,
+    tool_pattern_row,
+)
 
 ALL = ("/api/admin/tool-patterns", "/tool-patterns", "/endpoints/patterns")
 ONE = tuple(f"{path}/{{id}}" for path in ALL)

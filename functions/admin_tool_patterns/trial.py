@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
-from functions.admin_tool_patterns.schemas import DraftToolPattern
 from shared.chat.request import Tool
 from shared.store.config_records import FormatSwitches
 from shared.tool_calls.formats import Format
@@ -19,6 +18,7 @@ from shared.tool_calls.patterns import Pattern
 from shared.tool_calls.trial import MAX_SAMPLE, NO_FORMATS, FoundCall, Trial, try_on
 from shared.web.admin_errors import FieldError, InvalidFields
 from shared.web.admin_fields import Blank, Flag, Form
+from shared.web.tool_pattern_schemas import DraftToolPattern
 
 _MOST_TOOLS = 128
 _NAME_CHARS = 256

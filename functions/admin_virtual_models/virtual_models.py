@@ -8,15 +8,6 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from functions.admin_virtual_models.price_proposals import propose_prices
-from functions.admin_virtual_models.schemas import (
-    NewVirtualModel,
-    PriceHistory,
-    SavedVirtualModel,
-    VirtualModelChange,
-    VirtualModelRow,
-    price_row,
-    virtual_model_row,
-)
 from shared.errors import MethodNotAllowed
 from shared.providers.base import Endpoint
 from shared.store.config_records import VirtualModelRecord
@@ -28,6 +19,15 @@ from shared.web.admin_app import admin_app, serve
 from shared.web.admin_errors import AdminRefusal
 from shared.web.admin_fields import RecordId
 from shared.web.edits import edit
+from shared.web.virtual_model_schemas import (
+    NewVirtualModel,
+    PriceHistory,
+    SavedVirtualModel,
+    VirtualModelChange,
+    VirtualModelRow,
+    price_row,
+    virtual_model_row,
+)
 
 ALL = ("/api/admin/virtual-models", "/virtual-models", "/api/virtual-models")
 ONE = ("/api/admin/virtual-models/{id}", "/virtual-models/{id}")

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from functions.admin_settings.settings import ROWS, admin_settings_app
+from functions.admin_settings.settings import admin_settings_app
 from shared.gateway.catalog import Catalog
 from shared.gateway.stored_settings import StoredSettings
 from shared.settings import read_settings
@@ -17,6 +17,7 @@ from shared.store.config_store import ConfigStore
 from shared.store.seal import KeyFileSealer, RevealedKeys
 from shared.store.tables import Tables
 from shared.web.admin_access import OpenAccess
+from shared.web.settings_schemas import ROWS
 from shared.web.wiring import EndpointKeys, EnvironmentCatalog, queue_endpoint
 from tests.functions.admin_calls import client, wrong_fields
 from tests.gateway.pieces import FixedCatalog

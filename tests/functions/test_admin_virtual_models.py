@@ -14,7 +14,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from functions.admin_virtual_models.schemas import MASK
 from functions.admin_virtual_models.virtual_models import admin_virtual_models_app
 from shared.gateway.catalog import TargetSpec
 from shared.settings import Settings
@@ -22,6 +21,7 @@ from shared.store.config_records import EndpointRecord, read_virtual_model
 from shared.store.config_store import ConfigStore
 from shared.store.seal import KeyFileSealer, RevealedKeys
 from shared.web.admin_access import OpenAccess
+from shared.web.virtual_model_schemas import MASK
 from shared.web.wiring import EndpointKeys
 from tests.functions.admin_calls import add_endpoint, client, wrong_fields
 

@@ -32,6 +32,13 @@ def _rows() -> dict[tuple[str, str], Route]:
     return {(path, method): route for route in ROUTES for path in route.paths for method in route.served_methods}
 
 
+def test_the_stack_is_not_too_large_for_cloudformation(production: Template, plain: Template) -> None:
+    """A stack has at most 500 resources, and a template at most 1 MB: `cdk deploy` would say so at the very end."""
+    for template in (production, plain):
+        assert len(template.body["Resources"]) < 490
+        assert template.path.stat().st_size < 1_000_000
+
+
 def test_every_row_is_a_method_that_calls_its_function(production: Template, plain: Template) -> None:
     for template in (production, plain):
         methods = {(path, verb): each for path, verb, each in template.methods() if verb not in MOCKED}
@@ -236,7 +243,12 @@ def test_the_dashboard_has_a_strict_policy_and_the_admin_api_on_its_origin(produ
         assert any(path == pattern or path.startswith(pattern.removesuffix("*")) for pattern in patterns)
     served = {path for route in ROUTES if route.access != "admin" for path in route.paths}
     asked = {path for path in served if any(fnmatch(path, each) for each in patterns)}
-    assert asked == {"/health", "/v1/chat/completions", "/session/validate"}  # no more of the data path than it uses
+    assert asked == {
+        "/health",
+        "/v1/chat/completions",
+        "/session/validate",
+        "/session/logout",
+    }  # no more of the data path than it uses
 
 
 def test_a_plain_stage_without_a_built_dashboard_has_no_site(plain: Template) -> None:
