@@ -58,7 +58,7 @@ synth: $(VENV)/.infra node_modules/.pinned   ## the template, into cdk.out
 diff destroy: $(VENV)/.infra node_modules/.pinned   ## against the account of your AWS credentials
 	@$(CDK) $@ $(CONTEXT_WORDS) $(CDK_OPTIONS)
 
-deploy: $(VENV)/.infra node_modules/.pinned   ## into that account, and then the default tool patterns
+deploy: $(VENV)/.infra node_modules/.pinned dashboard   ## into that account, dashboard included, and then the default tool patterns
 	@$(CDK) deploy --outputs-file cdk.out/outputs.json $(CONTEXT_WORDS) $(CDK_OPTIONS)
 	@$(BIN)/python -m infra.after_deploy cdk.out/outputs.json
 
