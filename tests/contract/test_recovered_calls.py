@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 import random
+import time
 from typing import Any
 
-import httpx
 import pytest
 from openai import OpenAI
 
