@@ -1,5 +1,7 @@
 import { type MantineThemeOverride, createTheme } from "@mantine/core";
 
+const inPlace = { withScrollArea: false, comboboxProps: { withinPortal: false } };
+
 /** Read by the page and by the build, which writes its variables into a file (vite.config.ts). */
 export const theme: MantineThemeOverride = createTheme({
   primaryColor: "indigo",
@@ -16,6 +18,11 @@ export const theme: MantineThemeOverride = createTheme({
     ],
   },
   components: {
+    // their choices stay inside of the page's landmarks, and the list itself is what scrolls (styles.css)
+    Select: { defaultProps: inPlace },
+    MultiSelect: { defaultProps: inPlace },
+    Autocomplete: { defaultProps: inPlace },
+    TagsInput: { defaultProps: inPlace },
     InputWrapper: { defaultProps: { inputWrapperOrder: ["label", "input", "description", "error"] } },
     // the lock is a style element, which the policy forbids
     Modal: { defaultProps: { lockScroll: false } },

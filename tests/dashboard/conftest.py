@@ -121,7 +121,7 @@ def check_accessibility(page: Page) -> None:
         page.evaluate(AXE.read_text())  # the page's policy holds for its own scripts, not for the debugger's
     found = page.evaluate(
         "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})"
-        ".then(result => result.violations.map(each => ({id: each.id, help: each.help, nodes: each.nodes.map("
+        ".then(result => result.violations.map(each => ({id: each.id, help: each.help, nodes: each.nodes.slice(0, 5).map("
         "node => node.html.slice(0, 200) + ' ' + (node.any[0]?.message ?? ''))})))",
         RULES,
     )
@@ -131,5 +131,9 @@ def check_accessibility(page: Page) -> None:
 def keep_screenshot(page: Page, name: str) -> Path:
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
     path = ARTEFACTS / f"{name}.png"
-    page.screenshot(path=path, full_page=True)
+    size = page.viewport_size or DESK
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": max(height, size["height"])})  # for what sticks to it
+    page.screenshot(path=path)
+    page.set_viewport_size(size)
     return path

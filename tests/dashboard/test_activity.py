@@ -18,7 +18,7 @@ def test_new_requests_come_by_themselves(site: Site, visit: Callable[..., Page])
     expect(page.get_by_text("Nothing matches these filters")).to_be_visible()
     assert site.chat("watched").is_success
     expect(page.get_by_role("row").filter(has_text="watched")).to_have_count(1)
-    page.get_by_role("button", name="Any virtual model").click()
+    page.get_by_role("button", name="Clear the filters").click()
     expect(page).to_have_url(site.url("/activity"))
 
 

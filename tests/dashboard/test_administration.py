@@ -44,10 +44,10 @@ def test_a_setting_is_changed_and_left_to_the_deployment_again(site: Site, visit
 
 def test_a_wrong_setting_is_refused_at_its_field(site: Site, visit: Callable[..., Page]) -> None:
     page = visit(site.url("/settings"))
-    page.get_by_label("Queue's URL").fill("not a URL")
+    page.get_by_role("textbox", name="Queue's URL").fill("not a URL")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_label("Queue's URL")).to_have_attribute("aria-invalid", "true")
-    expect(page.get_by_label("Queue's URL")).to_have_value("not a URL")
+    expect(page.get_by_role("textbox", name="Queue's URL")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("textbox", name="Queue's URL")).to_have_value("not a URL")
 
 
 def test_times_are_shown_in_the_zone_of_the_settings(start_site: Callable[..., Site], visit: Callable[..., Page]) -> None:

@@ -26,7 +26,7 @@ def test_leads_from_an_endpoint_to_a_first_answer(start_site: Callable[..., Site
     page.get_by_role("link", name="Overview").click()
     page.get_by_role("link", name="Add virtual model").click()
     page.get_by_label("Name").fill("first")
-    page.get_by_label("Actual model").fill("demo")
+    page.get_by_role("combobox", name="Actual model").fill("demo")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Add virtual model").click()
     expect(page.get_by_role("heading", name="first")).to_be_visible()
@@ -90,8 +90,8 @@ def test_the_keyboard_is_enough(site: Site, visit: Callable[..., Page]) -> None:
 
 def test_a_gateway_that_went_away_is_said(start_site: Callable[..., Site], visit: Callable[..., Page]) -> None:
     site = start_site()
-    page = visit(site.url("/virtual-models"))
-    expect(page.get_by_role("link", name="demo", exact=True)).to_be_visible()
+    page = visit(site.url("/patterns"))
+    expect(page.get_by_role("link", name="hermes", exact=True)).to_be_visible()
     page.route("**/api/admin/endpoints", lambda route: route.abort())
     page.get_by_role("link", name="Endpoints", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("The gateway cannot be reached")

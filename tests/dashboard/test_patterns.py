@@ -16,7 +16,7 @@ pytestmark = pytest.mark.dashboard
 def test_writes_a_pattern_while_trying_it(site: Site, visit: Callable[..., Page]) -> None:
     page = visit(site.url("/patterns"))
     page.get_by_role("link", name="Add pattern").click()
-    page.get_by_label("Name", exact=True).fill("execute")
+    page.get_by_role("textbox", name="Name", exact=True).fill("execute")
     page.get_by_role("combobox", name="Type").click()
     page.get_by_role("option", name="Brackets").click()
     page.get_by_label("What a model wrote").fill("Gern 🙂: [EXECUTE:bash:ls -la] und weiter")
@@ -32,7 +32,7 @@ def test_writes_a_pattern_while_trying_it(site: Site, visit: Callable[..., Page]
 
 def test_says_at_the_field_what_the_engine_cannot_use(site: Site, visit: Callable[..., Page]) -> None:
     page = visit(site.url("/patterns/new"))
-    page.get_by_label("Name", exact=True).fill("broken")
+    page.get_by_role("textbox", name="Name", exact=True).fill("broken")
     page.get_by_label("Regular expression").fill(r"(?<=x)y(")
     page.get_by_role("button", name="Add pattern").click()
     expect(page.get_by_label("Regular expression")).to_have_attribute("aria-invalid", "true")

@@ -63,8 +63,8 @@ def test_filters_narrow_all_of_it(used: Site, visit: Callable[..., Page]) -> Non
     expect(page.get_by_role("rowheader", name="broken")).to_have_count(0)
     page.get_by_text("Custom", exact=True).click()
     expect(page.get_by_text("Choose the first and the last day.")).to_be_visible()
-    page.get_by_label("From").fill("2020-01-01")
-    page.get_by_label("To").fill("2020-01-03")
+    page.get_by_role("textbox", name="From").fill("2020-01-01")
+    page.get_by_role("textbox", name="To").fill("2020-01-03")
     expect(page.get_by_text("Nothing was used")).to_be_visible()
 
 

@@ -32,7 +32,9 @@ export function Shell() {
   useEffect(() => {
     setOpened(false);
     // a screen reader is told of the new page; not at the start, where the browser does it
-    if (!first.current && pathname) main.current?.focus({ preventScroll: true });
+    // nor where the page has put the focus into a field already
+    const inside = main.current?.contains(document.activeElement);
+    if (!first.current && pathname && !inside) main.current?.focus({ preventScroll: true });
     first.current = false;
     scrollTo(0, 0);
   }, [pathname]);

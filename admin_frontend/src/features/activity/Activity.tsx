@@ -138,7 +138,16 @@ export function Activity() {
     <Page
       title="Activity"
       lead="Every attempt at a backend, without what was asked or answered: that is never stored."
-      actions={<Switch label="Live" checked={live} onChange={(event) => setLive(event.currentTarget.checked)} />}
+      actions={
+        <>
+          {filtered && (
+            <Button size="compact-sm" variant="default" onClick={() => change(NO_FILTERS)}>
+              Clear the filters
+            </Button>
+          )}
+          <Switch label="Live" checked={live} onChange={(event) => setLive(event.currentTarget.checked)} />
+        </>
+      }
     >
       <List
         label="activity"
@@ -219,11 +228,7 @@ export function Activity() {
             icon="activity"
             title={filtered ? "Nothing matches these filters" : "Nothing yet"}
             action={
-              filtered ? (
-                <Button variant="default" onClick={() => change(NO_FILTERS)}>
-                  Show everything
-                </Button>
-              ) : (
+              !filtered && (
                 <Button component={Link} to="/playground">
                   Ask a model
                 </Button>

@@ -95,7 +95,17 @@ export function Audit() {
     { key: "changes", title: "Before and after", cell: (row) => <Differences changes={row.changes} /> },
   ];
   return (
-    <Page title="Audit" lead="Every change of the configuration and of client keys; secrets are masked.">
+    <Page
+      title="Audit"
+      lead="Every change of the configuration and of client keys; secrets are masked."
+      actions={
+        filtered && (
+          <Button size="compact-sm" variant="default" onClick={() => change(NO_FILTERS)}>
+            Clear the filters
+          </Button>
+        )
+      }
+    >
       <List
         label="changes"
         noun="change"
@@ -154,13 +164,6 @@ export function Audit() {
           <Empty
             icon="audit"
             title={filtered ? "Nothing matches these filters" : "No changes yet"}
-            action={
-              filtered && (
-                <Button variant="default" onClick={() => change(NO_FILTERS)}>
-                  Show everything
-                </Button>
-              )
-            }
           />
         }
         more={
