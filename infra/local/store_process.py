@@ -73,7 +73,10 @@ def open_engine(data_dir: Path, chosen: Settings) -> Engine:
     engine = Engine(
         RedoFile(data_dir / "tables"),
         volatile=frozenset({tables.ledger.Meta.table_name}),
-        apart={tables.rollups.Meta.table_name: RedoFile(data_dir / "rollups")},
+        apart={
+            tables.rollups.Meta.table_name: RedoFile(data_dir / "rollups"),
+            tables.limits.Meta.table_name: RedoFile(data_dir / "limits"),
+        },
     )
     for name, keys in tables.key_names().items():
         engine.ensure_table(name, *keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import httpx
@@ -36,6 +37,10 @@ def asked(api: str, key: str) -> httpx.Response:
     return httpx.post(f"{api}/v1/chat/completions", json=body, headers=headers, trust_env=False, timeout=30)
 
 
+def told_by(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in folder.iterdir()}
+
+
 def test_a_document_goes_in_and_comes_out_and_limits_and_the_log_survive_a_kill(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +66,13 @@ def test_a_document_goes_in_and_comes_out_and_limits_and_the_log_survive_a_kill(
             json={"label": "limited", "requests_per_minute": 2, "daily_budget": 1, "allowed_models": ["demo"]},
             trust_env=False,
         ).json()
-        assert [asked(api, made["api_key"]).status_code for _ in range(3)] == [200, 200, 429]
+        assert asked(api, made["api_key"]).status_code == 200
+        while not httpx.get(f"{admin}/api/admin/api-keys/{made['id']}", trust_env=False).json()["last_used_at"]:
+            time.sleep(0.01)  # it is noted behind the first request, and then not for ten minutes
+        tables = told_by(tmp_path / "data" / "tables")
+        assert [asked(api, made["api_key"]).status_code for _ in range(2)] == [200, 429]
+        # what is counted is no configuration: it must not make the next request read everything again
+        assert told_by(tmp_path / "data" / "tables") == tables
         gateway.kill()
         gateway = Gateway(tmp_path)
         api, admin = gateway.wait_until_ready()
