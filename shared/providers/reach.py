@@ -33,15 +33,13 @@ def may_reach(address: str, reach: Reach) -> bool:
 
 
 def _meanings(address: _Address) -> list[_Address]:
-    """The address and every IPv4 address that it stands for: mapped, NAT64, 6to4, Teredo, compatible."""
+    """The address and every IPv4 address that it stands for: mapped, NAT64, Teredo, compatible."""
     found: list[_Address] = [address]
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return [address.ipv4_mapped]
         if any(address in network for network in _NAT64) or address in _COMPATIBLE:
             found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if address.sixtofour is not None:
-            found.append(address.sixtofour)
         if address.teredo is not None:
             found += address.teredo
     return found
@@ -55,6 +53,6 @@ def _allowed(address: _Address, reach: Reach) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if any(address in network for network in _NAT64):
             return True  # by what it stands for
-        if address.is_site_local:
+        if address.is_site_local or address.sixtofour is not None:  # 6to4 is no more, and Pythons differ about it
             return False
     return address.is_global and not address.is_multicast

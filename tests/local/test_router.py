@@ -42,4 +42,5 @@ def test_what_is_not_in_the_table_does_not_exist(router: Router) -> None:
 def test_every_function_of_the_table_can_be_imported() -> None:
     for access in ("client", "public"):
         Router((access,), send_error).preload()
-    assert {route.function for route in ROUTES if route.streams} == {"chat_completions", "completions", "embeddings"}
+    streamed = {route.function for route in ROUTES if route.streams}
+    assert streamed == {"chat_completions", "completions", "embeddings", "admin_usage_export"}

@@ -15,15 +15,15 @@ from shared.providers.reach import Reach, may_reach
 from shared.providers.upstream import PooledUpstream
 from shared.settings import read_settings
 
-PUBLIC = ["93.184.216.34", "2606:4700::6810:84e5", "64:ff9b::5db8:d822", "2002:5db8:d822::1", "8.8.8.8", "172.32.0.1"]
+PUBLIC = ["93.184.216.34", "2606:4700::6810:84e5", "64:ff9b::5db8:d822", "8.8.8.8", "172.32.0.1"]
 NETWORKS = ["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "fd12:3456::1"]
 NEVER = [
     "127.0.0.1", "127.8.8.8", "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.170.2", "::1", "::", "fe80::1",
     "fe80::1%eth0", "fd00:ec2::254", "100.100.100.200", "192.0.0.192", "224.0.0.1", "240.0.0.1", "255.255.255.255",
     "ff02::1", "fec0::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::7f00:1",
-    "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:db8::1", "nonsense", "",
+    "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:5db8:d822::1", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:db8::1", "nonsense", "",
 ]  # fmt: skip
-HIDDEN_NETWORKS = ["::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1"]
+HIDDEN_NETWORKS = ["::ffff:10.0.0.1", "64:ff9b::a00:1"]
 
 
 @pytest.mark.parametrize("address", PUBLIC)
