@@ -121,8 +121,8 @@ def check_accessibility(page: Page) -> None:
         page.evaluate(AXE.read_text())  # the page's policy holds for its own scripts, not for the debugger's
     found = page.evaluate(
         "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})"
-        ".then(result => result.violations.map(each => ({id: each.id, help: each.help, nodes: each.nodes.slice(0, 5).map("
-        "node => node.html.slice(0, 200) + ' ' + (node.any[0]?.message ?? ''))})))",
+        ".then(result => result.violations.map(each => ({id: each.id, help: each.help, nodes: each.nodes.slice(0, 5)"
+        ".map(node => node.html.slice(0, 200) + ' ' + (node.any[0]?.message ?? ''))})))",
         RULES,
     )
     assert not found, json.dumps(found, indent=1)

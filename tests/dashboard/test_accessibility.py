@@ -60,9 +60,7 @@ def places(site: Site) -> list[Place]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", ["desk", "phone"])
-def test_axe_finds_nothing_on_any_page(
-    furnished: Site, visit: Callable[..., Page], scheme: str, device: str
-) -> None:
+def test_axe_finds_nothing_on_any_page(furnished: Site, visit: Callable[..., Page], scheme: str, device: str) -> None:
     page = visit(furnished.url(), scheme=scheme, size=PHONE if device == "phone" else DESK)
     for place in places(furnished):
         page.goto(furnished.url(place.path))

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.dashboard
 
 
 def test_the_audit_says_what_was_before_and_after(site: Site, visit: Callable[..., Page]) -> None:
-    made = site.send("POST", "/endpoints", {"name": "audited", "endpoint_type": "openai", "api_key": "sk-secret-value-1"})
+    made = site.send(
+        "POST", "/endpoints", {"name": "audited", "endpoint_type": "openai", "api_key": "sk-secret-value-1"}
+    )
     site.send("PUT", f"/endpoints/{made['id']}", {"priority": 42})
     page = visit(site.url("/audit?subject=audited"))
     rows = page.get_by_role("row").filter(has_text="audited")
@@ -50,7 +52,9 @@ def test_a_wrong_setting_is_refused_at_its_field(site: Site, visit: Callable[...
     expect(page.get_by_role("textbox", name="Queue's URL")).to_have_value("not a URL")
 
 
-def test_times_are_shown_in_the_zone_of_the_settings(start_site: Callable[..., Site], visit: Callable[..., Page]) -> None:
+def test_times_are_shown_in_the_zone_of_the_settings(
+    start_site: Callable[..., Site], visit: Callable[..., Page]
+) -> None:
     site = start_site()
     page = visit(site.url("/settings"))
     page.get_by_role("combobox", name="Time zone").click()
