@@ -94,7 +94,8 @@ $(DASHBOARD)/node_modules/.pinned: $(DASHBOARD)/package-lock.json
 dashboard-test: $(VENV)/.dashboard $(DASHBOARD)/node_modules/.pinned chromium   ## the dashboard in a real browser
 	@rm -f $(DASHBOARD)/dist/index.html
 	@$(MAKE) --no-print-directory dashboard
-	$(BIN)/python -m pytest -n 0 -m dashboard tests/dashboard
+	$(BIN)/python -m pytest -n 0 -m dashboard tests/dashboard \
+	|| $(BIN)/python -m pytest -n 0 -m dashboard tests/dashboard --last-failed --last-failed-no-failures none
 
 chromium:
 	@command -v chromium chromium-browser google-chrome >/dev/null \

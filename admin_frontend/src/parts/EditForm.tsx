@@ -3,6 +3,7 @@ import { Alert, Button, Group, List, Stack, Text } from "@mantine/core";
 import { type FormEvent, type ReactNode, useEffect, useRef } from "react";
 import { useBlocker } from "react-router";
 import type { Refusal } from "../api/client";
+import { useSession } from "../signin/session";
 import { Confirm } from "./Confirm";
 import type { Draft } from "./useDraft";
 
@@ -24,6 +25,7 @@ interface Props<T extends object> {
 
 export function EditForm<T extends object>(props: Props<T>) {
   const { draft, refusal, shown, busy, verb, onSave, onCancel, takeTheirs, overwrite, further, children } = props;
+  const { role } = useSession();
   const form = useRef<HTMLFormElement>(null);
   const blocker = useLeaveGuard(draft.dirty && !busy);
   const others = draft.others(shown);
@@ -74,7 +76,7 @@ export function EditForm<T extends object>(props: Props<T>) {
         )}
         {children}
         <Group className="form-actions">
-          <Button type="submit" loading={busy}>
+          <Button type="submit" loading={busy} disabled={role === "viewer"}>
             {verb}
           </Button>
           <Button variant="default" onClick={onCancel}>

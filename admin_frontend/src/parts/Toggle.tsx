@@ -2,6 +2,7 @@
 import { Switch } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { asRefusal } from "../api/client";
+import { useSession } from "../signin/session";
 import { useTell } from "./Notices";
 
 interface Props {
@@ -15,6 +16,7 @@ interface Props {
 export function Toggle({ name, enabled, change, stale }: Props) {
   const queries = useQueryClient();
   const tell = useTell();
+  const { role } = useSession();
   const save = useMutation({
     mutationFn: change,
     onSuccess: (_, wanted) => tell.done(`${name} is ${wanted ? "enabled" : "disabled"}.`),
@@ -24,6 +26,7 @@ export function Toggle({ name, enabled, change, stale }: Props) {
   return (
     <Switch
       aria-label={`${name} enabled`}
+      disabled={role === "viewer"}
       checked={save.isPending ? save.variables : enabled}
       onChange={(event) => save.mutate(event.currentTarget.checked)}
     />

@@ -99,7 +99,7 @@ function useShownZone(): string {
 }
 
 function Foot() {
-  const { user, signOut } = useSession();
+  const { user, role, signOut } = useSession();
   const { setColorScheme } = useMantineColorScheme({ keepTransitions: true });
   const dark = useComputedColorScheme("light", { getInitialValueInEffect: false }) === "dark";
   return (
@@ -107,6 +107,7 @@ function Foot() {
       <Group justify="space-between" wrap="nowrap" gap="xs">
         <Text size="sm" c="dimmed" truncate title={user}>
           {user}
+          {role === "viewer" && " (may look only)"}
         </Text>
         <ActionIcon
           variant="default"

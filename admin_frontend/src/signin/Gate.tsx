@@ -3,20 +3,21 @@ import { Alert, Button, Center, Loader, Paper, PasswordInput, Stack, Text, Title
 import { type FormEvent, type ReactNode, useCallback, useEffect, useRef, useState } from "react";
 import { speakAs } from "../api/client";
 import { BASE, type Deployment, loadDeployment } from "../deployment";
-import { OidcSignIn } from "./oidc";
+import type { OidcSignIn } from "./oidc";
 import { SessionContext } from "./session";
 
 const SESSION_TOKEN = "sign-in.session-token";
 
 type State =
   | { is: "asking" }
-  | { is: "in"; deployment: Deployment; user: string }
+  | { is: "in"; deployment: Deployment; user: string; role: "admin" | "viewer" }
   | { is: "out"; deployment: Deployment; why?: string }
   | { is: "broken"; why: string };
 
 interface Validity {
   valid: boolean;
   user?: string;
+  role?: string;
 }
 
 export function Gate({ children }: { children: ReactNode }) {
@@ -27,9 +28,11 @@ export function Gate({ children }: { children: ReactNode }) {
     try {
       const deployment = await loadDeployment();
       if (deployment.auth === "oidc") {
-        const signIn = (oidc.current ??= new OidcSignIn(deployment));
+        // read only where it is needed: it brings the protocol's library
+        const { OidcSignIn: SignInByOidc } = await import("./oidc");
+        const signIn = (oidc.current ??= new SignInByOidc(deployment));
         const address = new URL(location.href);
-        if (OidcSignIn.isAnswer(address)) {
+        if (SignInByOidc.isAnswer(address)) {
           try {
             history.replaceState(null, "", await signIn.finish(address));
           } catch (refused) {
@@ -44,8 +47,9 @@ export function Gate({ children }: { children: ReactNode }) {
       speakAs({ headers, refused: () => out("The session has ended.") });
       const answer = await fetch("/session/validate", { headers: await headers(), credentials: "same-origin" });
       const said = (await answer.json()) as Validity;
-      if (said.valid) setState({ is: "in", deployment, user: said.user ?? "" });
-      else out(await whyNot(deployment, oidc.current));
+      if (said.valid) {
+        setState({ is: "in", deployment, user: said.user ?? "", role: said.role === "viewer" ? "viewer" : "admin" });
+      } else out(await whyNot(deployment, oidc.current));
     } catch (failure) {
       setState({ is: "broken", why: words(failure) });
     }
@@ -83,14 +87,13 @@ export function Gate({ children }: { children: ReactNode }) {
     case "in": {
       const signOut = {
         none: undefined,
-        session: () => {
-          sessionStorage.removeItem(SESSION_TOKEN);
-          setState({ is: "out", deployment: state.deployment });
-        },
+        session: () => void endSession().then(() => setState({ is: "out", deployment: state.deployment })),
         oidc: () => void oidc.current?.end(),
       }[state.deployment.auth];
       return (
-        <SessionContext value={{ deployment: state.deployment, user: state.user, signOut }}>{children}</SessionContext>
+        <SessionContext value={{ deployment: state.deployment, user: state.user, role: state.role, signOut }}>
+          {children}
+        </SessionContext>
       );
     }
   }
@@ -172,6 +175,14 @@ async function headersFor(deployment: Deployment, oidc: OidcSignIn | undefined):
   }
   const token = sessionStorage.getItem(SESSION_TOKEN);
   return deployment.auth === "session" && token ? { "x-session-token": token } : {};
+}
+
+/** The service ends its session; what this tab has been given is forgotten, whatever the service says. */
+async function endSession(): Promise<void> {
+  const token = sessionStorage.getItem(SESSION_TOKEN);
+  sessionStorage.removeItem(SESSION_TOKEN);
+  const headers: Record<string, string> = token ? { "x-session-token": token } : {};
+  await fetch("/session/logout", { method: "POST", headers, credentials: "same-origin" }).catch(() => undefined);
 }
 
 /** Why the gateway does not know somebody who has shown something. */

@@ -5,6 +5,8 @@ import type { Deployment } from "../deployment";
 export interface Session {
   deployment: Deployment;
   user: string;
+  /** A viewer reads every page and changes nothing; the server sees to it. */
+  role: "admin" | "viewer";
   /** Absent where nobody had to sign in. */
   signOut?: () => void;
 }

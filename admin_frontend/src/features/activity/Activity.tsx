@@ -73,7 +73,7 @@ export function Activity() {
         <>
           <strong>{row.virtual_model}</strong>
           {row.attempt > 1 && (
-            <Badge size="xs" variant="default" ml={6} tt="none">
+            <Badge size="xs" variant="default" ml={6} tt="none" miw="max-content">
               attempt {row.attempt}
             </Badge>
           )}
@@ -126,6 +126,7 @@ export function Activity() {
       key: "latency",
       title: "First / whole",
       align: "right",
+      wide: true,
       cell: (row) => (
         <>
           {milliseconds(row.time_to_first_token_ms)} / {milliseconds(row.response_time_ms)}
