@@ -22,7 +22,7 @@ export: setup         ## write the configuration as one YAML document
 import: setup         ## make the configuration what a YAML document says
 	@$(BIN)/python -m infra.configuration import $(if $(URL),--url "$(URL)") $(if $(DRY_RUN),--dry-run) $(if $(PRUNE),--prune) "$(or $(FILE),-)"
 
-test: check infra-test cloud-test   ## set up and pass everything
+test: check infra-test cloud-test dashboard-test   ## set up and pass everything
 
 check: lint types contracts fast-tests   ## the inner loop
 

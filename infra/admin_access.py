@@ -46,7 +46,9 @@ def make_admin_access(scope: Construct, chosen: Context, dashboard_url: str) -> 
         return AdminAccess(environment, sign_in, None)
     if chosen.auth == "session":
         environment = {"ADMIN_ACCESS": "session", "AUTH_ENABLED": "true", "AIMENU_URL": chosen.session_url}
-        return AdminAccess(environment, {"auth": "session"}, None)
+        return AdminAccess(
+            environment, {"auth": "session", "login_url": f"{chosen.session_url.rstrip('/')}/login"}, None
+        )
     return AdminAccess({"ADMIN_ACCESS": "none", "ALLOW_OPEN_ADMIN": "true"}, {"auth": "none"}, None)
 
 

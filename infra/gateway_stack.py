@@ -48,7 +48,8 @@ class GatewayStack(Stack):
         functions = make_functions(self, around)
         add_routes(api, chosen, functions, access.authorizer)
         if dashboard and site:
-            dashboard.publish(site, access.sign_in)
+            called = f"https://{chosen.domain}" if chosen.domain else api.url
+            dashboard.publish(site, {**access.sign_in, "api_url": called})
         make_alarms(self, chosen, functions, api, tables, make_rollup(self, around) if rollup else None)
         CfnOutput(self, "ApiUrl", value=api.url, description="the base URL of clients is this and v1")
         CfnOutput(self, "TablePrefix", value=chosen.prefix)

@@ -25,7 +25,7 @@ export const theme: MantineThemeOverride = createTheme({
     TagsInput: { defaultProps: inPlace },
     InputWrapper: { defaultProps: { inputWrapperOrder: ["label", "input", "description", "error"] } },
     // the lock is a style element, which the policy forbids
-    Modal: { defaultProps: { lockScroll: false } },
+    Modal: { defaultProps: { lockScroll: false }, styles: { title: { fontWeight: 650 } } },
     Drawer: { defaultProps: { lockScroll: false } },
   },
 });

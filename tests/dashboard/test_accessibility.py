@@ -53,7 +53,7 @@ def places(site: Site) -> list[Place]:
         Place("api-keys", "/api-keys", "Make a key"),
         Place("api-key", f"/api-keys/{key}", "Cost today"),
         Place("playground", "/playground?model=demo", "Virtual model"),
-        Place("audit", "/audit", "Before and after"),
+        Place("audit", "/audit", "before and after"),
         Place("settings", "/settings", "Set by the deployment"),
     ]
 

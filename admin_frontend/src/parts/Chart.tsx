@@ -17,7 +17,7 @@ interface Props {
 }
 
 const HEIGHT = 220;
-const LEFT = 56;
+const LEFT = 64;
 const BOTTOM = 22;
 const TOP = 8;
 const STEPS = 4;

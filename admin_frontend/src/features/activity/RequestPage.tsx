@@ -113,7 +113,7 @@ function Attempt({ row }: { row: Row }) {
           {row.reasoning_tokens > 0 && `, ${count(row.reasoning_tokens)} of them thinking`}
         </Fact>
         <Fact name="Cost">{charged ? `$${row.cost}` : "not counted: the virtual model has no prices"}</Fact>
-        <Fact name="Tokens are">{USAGE[row.usage_source] ?? row.usage_source}</Fact>
+        {row.outcome !== "failed" && <Fact name="Tokens are">{USAGE[row.usage_source] ?? row.usage_source}</Fact>}
       </dl>
     </Paper>
   );

@@ -62,10 +62,11 @@ export function Audit() {
   });
   const filtered = Object.values(filters).some((value) => value !== "");
   const columns: Column<Entry>[] = [
-    { key: "at", title: "Time", cell: (row) => <span className="nowrap">{dateTime(row.at)}</span> },
+    { key: "at", title: "Time", cell: (row) => dateTime(row.at) },
     {
       key: "who",
       title: "Who",
+      wide: true,
       cell: (row) => (
         <>
           {row.user || <Text c="dimmed" size="sm" span>the gateway</Text>}
@@ -77,7 +78,7 @@ export function Audit() {
     },
     {
       key: "what",
-      title: "What",
+      title: "What, before and after",
       cell: (row) => (
         <>
           <Group gap={6}>
@@ -86,13 +87,13 @@ export function Audit() {
             </Badge>
             <strong>{row.subject_name || row.subject_id}</strong>
           </Group>
-          <Text size="xs" c="dimmed">
+          <Text size="xs" c="dimmed" mb={4}>
             {KINDS[row.kind] ?? row.kind}
           </Text>
+          <Differences changes={row.changes} />
         </>
       ),
     },
-    { key: "changes", title: "Before and after", cell: (row) => <Differences changes={row.changes} /> },
   ];
   return (
     <Page

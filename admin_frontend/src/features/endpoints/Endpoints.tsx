@@ -38,12 +38,12 @@ export function Endpoints() {
       by: (row) => row.endpoint_type,
       cell: (row) => typeOf(row.endpoint_type)?.label ?? row.endpoint_type,
     },
-    { key: "url", title: "URL", wide: true, by: (row) => row.url, cell: (row) => <span className="mono">{row.url}</span> },
+    { key: "url", title: "URL", wide: true, by: (row) => row.url, cell: (row) => <span className="mono whole">{row.url}</span> },
     {
       key: "key",
       title: "Key",
       wide: true,
-      cell: (row) => (row.has_api_key ? <span className="mono">…{row.api_key_hint ?? "set"}</span> : <Dash />),
+      cell: (row) => (row.has_api_key ? <span className="mono nowrap">…{row.api_key_hint ?? "set"}</span> : <Dash />),
     },
     {
       key: "priority",

@@ -51,6 +51,7 @@ export function VirtualModels() {
             <Badge
               size="sm"
               variant="default"
+              tt="none"
               title={row.targets
                 .slice(1)
                 .map((each) => `${nameOf(each.endpoint_id)} › ${each.actual_model}`)

@@ -38,6 +38,7 @@ export function Usage() {
       <Group gap="sm" align="flex-end">
         <SegmentedControl
           aria-label="Range"
+          size="xs"
           data={RANGES}
           value={choice.range}
           onChange={(range) => change({ range })}
