@@ -76,7 +76,7 @@ dashboard: $(DASHBOARD)/dist/index.html   ## build the dashboard's static files;
 
 # whoever has no Node, or no network now, still gets the gateway
 dashboard-if-possible: setup
-	@if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)'; \
+	@if command -v npm >/dev/null && node -e 'process.exit(+(parseInt(process.versions.node) < 20))'; \
 	then $(MAKE) --no-print-directory dashboard || echo "the dashboard could not be built; the APIs are served all the same"; \
 	else test -f $(DASHBOARD)/dist/index.html || echo "no dashboard: \`make dashboard\` builds it, with Node 20 or newer"; fi
 
