@@ -73,3 +73,14 @@ def test_says_what_the_gateway_refuses_and_keeps_the_question(site: Site, visit:
     expect(page.get_by_role("alert")).to_contain_text("Refused with HTTP 404")
     expect(page.get_by_role("article").first).to_contain_text("Hello")
     expect(page.get_by_role("button", name="Ask again")).to_be_visible()
+
+
+def test_shows_a_key_where_clients_need_one(start_site: Callable[..., Site], visit: Callable[..., Page]) -> None:
+    site = start_site(CLIENT_ACCESS="required")
+    page = visit(site.url("/playground"))
+    page.get_by_label("Message").fill("Hello")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("This gateway asks clients for a key")
+    page.get_by_label("API key").fill(site.send("POST", "/api-keys", {"label": "page"})["api_key"])
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.get_by_text("demo › demo")).to_be_visible()

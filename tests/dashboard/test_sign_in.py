@@ -164,6 +164,26 @@ def test_a_token_is_taken_where_no_cookie_is_and_forgotten_at_the_end(
     assert page.evaluate("sessionStorage.length") == 0
 
 
+def test_a_session_that_ends_while_somebody_writes_loses_nothing(
+    behind_sessions: Site, visit: Callable[..., Page]
+) -> None:
+    page = visit(behind_sessions.url("/endpoints/1"))
+    page.get_by_label("Session token").fill("good-token")
+    page.get_by_role("button", name="Use this token").click()
+    page.get_by_label("Priority").fill("3")
+    ended = {"status": 401, "content_type": "application/json", "body": '{"error": "Unauthorized"}'}
+    page.route("**/api/admin/endpoints/1", lambda route: route.fulfill(**ended))
+    page.get_by_role("button", name="Save").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The session has ended")
+    page.unroute("**/api/admin/endpoints/1")
+    dialog.get_by_role("button", name="Go on").click()
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_label("Priority")).to_have_value("3")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("demo is saved.")).to_be_visible()
+
+
 def test_a_viewer_reads_and_cannot_save(behind_sessions: Site, visit: Callable[..., Page]) -> None:
     page = visit(behind_sessions.url("/endpoints/1"))
     page.get_by_label("Session token").fill("viewer-token")

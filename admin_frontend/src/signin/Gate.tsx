@@ -1,5 +1,5 @@
 /** Shows the page to whom the deployment lets in, and a way to sign in to others. */
-import { Alert, Button, Center, Loader, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
+import { Alert, Button, Center, Loader, Modal, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
 import { type FormEvent, type ReactNode, useCallback, useEffect, useRef, useState } from "react";
 import { speakAs } from "../api/client";
 import { BASE, type Deployment, loadDeployment } from "../deployment";
@@ -10,7 +10,7 @@ const SESSION_TOKEN = "sign-in.session-token";
 
 type State =
   | { is: "asking" }
-  | { is: "in"; deployment: Deployment; user: string; role: "admin" | "viewer" }
+  | { is: "in"; deployment: Deployment; user: string; role: "admin" | "viewer"; ended?: string }
   | { is: "out"; deployment: Deployment; why?: string }
   | { is: "broken"; why: string };
 
@@ -43,7 +43,13 @@ export function Gate({ children }: { children: ReactNode }) {
         }
       }
       const headers = () => headersFor(deployment, oidc.current);
-      const out = (why?: string) => setState({ is: "out", deployment, why });
+      // who is in stays there, with what is half written, until the sign-in is made anew
+      const out = (why?: string) =>
+        setState((before) =>
+          before.is === "in"
+            ? { ...before, ended: why ?? "You are not signed in any more." }
+            : { is: "out", deployment, why },
+        );
       speakAs({ headers, refused: () => out("The session has ended.") });
       const answer = await fetch("/session/validate", { headers: await headers(), credentials: "same-origin" });
       const said = (await answer.json()) as Validity;
@@ -93,6 +99,29 @@ export function Gate({ children }: { children: ReactNode }) {
       return (
         <SessionContext value={{ deployment: state.deployment, user: state.user, role: state.role, signOut }}>
           {children}
+          <Modal
+            opened={state.ended !== undefined}
+            onClose={() => {}}
+            withCloseButton={false}
+            title="The session has ended"
+            centered
+          >
+            <Stack>
+              <Text size="sm">{state.ended}</Text>
+              {state.deployment.auth === "oidc" ? (
+                <>
+                  <Text size="sm">Signing in leaves this page; what is not saved here is lost.</Text>
+                  <Button onClick={() => void oidc.current?.begin(placeOf())}>Sign in again</Button>
+                </>
+              ) : (
+                <>
+                  <Text size="sm">Log in again in another tab and go on here: what you wrote is still there.</Text>
+                  <SessionSignIn loginUrl={state.deployment.login_url} retry={() => void enter()} elsewhere />
+                  <Button onClick={() => void enter()}>Go on</Button>
+                </>
+              )}
+            </Stack>
+          </Modal>
         </SessionContext>
       );
     }
@@ -120,7 +149,7 @@ function SignIn(props: { deployment: Deployment; why?: string; begin: () => void
   );
 }
 
-function SessionSignIn({ loginUrl, retry }: { loginUrl?: string; retry: () => void }) {
+function SessionSignIn({ loginUrl, retry, elsewhere }: { loginUrl?: string; retry: () => void; elsewhere?: boolean }) {
   const [token, setToken] = useState("");
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -129,9 +158,15 @@ function SessionSignIn({ loginUrl, retry }: { loginUrl?: string; retry: () => vo
   };
   return (
     <>
-      <Text>Administrators of this gateway log in at the session service.</Text>
+      {!elsewhere && <Text>Administrators of this gateway log in at the session service.</Text>}
       {loginUrl && (
-        <Button component="a" href={`${loginUrl}?redirect=${encodeURIComponent(placeOf())}`}>
+        <Button
+          component="a"
+          href={`${loginUrl}?redirect=${encodeURIComponent(placeOf())}`}
+          target={elsewhere ? "_blank" : undefined}
+          rel="noreferrer"
+          variant={elsewhere ? "default" : "filled"}
+        >
           Log in
         </Button>
       )}
