@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
@@ -126,21 +126,20 @@ class ApiGateway:
             raise _Refused(BROKEN) from None
 
     async def _relay_stream(self, method: Method, result: Streamed, answer: _Answer, ends_at: float) -> None:
-        chunks = result.__aiter__()
         try:
-            await self._stream(chunks, answer, ends_at)
+            await self._stream(result, answer, ends_at)
         except TimeoutError:
             log.warning("%s: the stream was cut: too long, or silent for too long", method.path)
             raise _Cut from None
         finally:
-            self._drain(_exhaust(chunks))
+            self._drain(_exhaust(result))
         if result.failure is not None:
             log.warning("%s: the stream failed: %s %s", method.path, result.failure.kind, result.failure.message)
 
-    async def _stream(self, chunks: AsyncIterator[bytes], answer: _Answer, ends_at: float) -> None:
+    async def _stream(self, stream: Streamed, answer: _Answer, ends_at: float) -> None:
         begun = b""
         while (found := _split(begun, self._limits.prelude_bytes)) is None:
-            chunk = await self._chunk(chunks, ends_at)
+            chunk = await self._chunk(stream, ends_at)
             if chunk is None:
                 raise _Refused(BROKEN)
             begun += chunk
@@ -150,14 +149,14 @@ class ApiGateway:
         if first:
             await answer.send(first)
             await pace.after(len(first))
-        while (chunk := await self._chunk(chunks, ends_at)) is not None:
+        while (chunk := await self._chunk(stream, ends_at)) is not None:
             await answer.send(chunk)
             await pace.after(len(chunk))
         await answer.end()
 
-    async def _chunk(self, chunks: AsyncIterator[bytes], ends_at: float) -> bytes | None:
+    async def _chunk(self, stream: Streamed, ends_at: float) -> bytes | None:
         async with asyncio.timeout(min(self._limits.idle_seconds, ends_at - time.monotonic())):
-            return await anext(chunks, None)
+            return await stream.next()
 
     def _drain(self, rest: Any) -> None:
         task = asyncio.create_task(rest)
@@ -181,8 +180,9 @@ def _split(begun: bytes, most: int) -> tuple[Head, bytes] | None:
     return found
 
 
-async def _exhaust(chunks: AsyncIterator[bytes]) -> None:
-    async for _ in chunks:
+async def _exhaust(stream: Streamed) -> None:
+    """Take what is left: the function goes on, and would wait for room for ever."""
+    while await stream.next() is not None:
         pass
 
 

@@ -27,10 +27,19 @@ class Streamed:
 
     def __init__(self) -> None:
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING_CHUNKS)
+        self._ended = False
         self.failure: Failed | None = None  # known at the end
 
+    async def next(self) -> bytes | None:
+        """The next chunk; None at the end, as often as it is asked."""
+        if self._ended:
+            return None
+        chunk = await self._chunks.get()
+        self._ended = chunk is None
+        return chunk
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while (chunk := await self._chunks.get()) is not None:
+        while (chunk := await self.next()) is not None:
             yield chunk
 
     async def put(self, chunk: bytes) -> None:

@@ -17,4 +17,4 @@ class Limits(NamedTuple):
     prelude_bytes: int = 16 << 10
     init_seconds: float = 10.0
     idle_seconds: float = 300.0  # without a byte of a stream; a regional API
-    environments: int = 10  # of one function at a time; an account's concurrency, on this machine
+    environments: int = 10  # of one function that this machine holds at a time

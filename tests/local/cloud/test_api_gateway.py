@@ -259,15 +259,18 @@ async def test_a_plain_answer_does_not_fit_a_streaming_integration() -> None:
 
 
 async def test_a_stream_that_falls_silent_is_cut() -> None:
-    gate = asyncio.Event()
+    """The function is not told, and goes on to its end."""
+    gate, streams = asyncio.Event(), []
 
     async def function(event: dict[str, Any]) -> Result:
-        return await streaming(HEAD + b"one", b"two", gate=gate)
+        streams.append(await streaming(HEAD + b"one", *[b"more"] * 100, gate=gate))
+        return streams[0]
 
     async with serving(function, limits=Limits(idle_seconds=0.2)) as client:
         with pytest.raises(httpx.RemoteProtocolError):
             await client.post("/stream")
         gate.set()
+        await asyncio.wait_for(streams[0].producer, 2)
 
 
 async def test_a_client_that_leaves_is_not_told_to_the_function() -> None:

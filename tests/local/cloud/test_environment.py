@@ -75,7 +75,14 @@ class Host:
         self.folder = folder
         self.service: LambdaService | None = None
 
-    def function(self, code: str, handler: str = "code.handler", timeout: int = 5, **environment: str) -> str:
+    def function(
+        self,
+        code: str,
+        handler: str = "code.handler",
+        timeout: int = 5,
+        concurrency: int | None = None,
+        **environment: str,
+    ) -> str:
         (self.folder / "code.py").write_text(textwrap.dedent(code))
         (self.folder / "code.py").rename(self.folder / "handlers.py")
         deployed = DeployedFunction(
@@ -86,7 +93,7 @@ class Host:
             "arn",
             512,
             timeout,
-            None,
+            concurrency,
         )
         self.service = LambdaService({"F": deployed}, NoAws(""), self.machine)
         return "F"
@@ -155,8 +162,15 @@ async def test_an_answer_has_a_limit(host: Host) -> None:
     assert told(await host.invoke())["calls"] == 1  # AWS's runtime ends itself over it
 
 
-async def test_environments_have_a_limit(host: Host) -> None:
+async def test_what_the_machine_cannot_hold_waits(host: Host) -> None:
     host.function(BUFFERED)
+    pids = [told(result)["pid"] for result in await asyncio.gather(*(host.invoke(sleep=0.5) for _ in range(4)))]
+    assert len(set(pids)) == 2
+    assert len(pids) == 4
+
+
+async def test_reserved_concurrency_refuses_what_is_beyond(host: Host) -> None:
+    host.function(BUFFERED, concurrency=2)
     results = await asyncio.gather(*(host.invoke(sleep=1) for _ in range(4)))
     assert [result.kind for result in results if isinstance(result, Failed)] == [THROTTLED, THROTTLED]
     assert len({told(result)["pid"] for result in results if not isinstance(result, Failed)}) == 2
