@@ -189,7 +189,7 @@ async def _exhaust(stream: Streamed) -> None:
 async def _finish(invoked: asyncio.Future[Result]) -> None:
     result = await invoked
     if isinstance(result, Streamed):
-        await _exhaust(result.__aiter__())
+        await _exhaust(result)
 
 
 def _without_stage(path: str, stage: str) -> str | None:
