@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from shared.errors import UpstreamTimedOut
 from shared.gateway.limits import UNLIMITED, Limits
@@ -45,10 +45,14 @@ def takes_failures(scope: Scope) -> bool:
     return FAILURE in scope.get("extensions", {})
 
 
-@asynccontextmanager
-async def ending_before(deadline: float | None) -> AsyncIterator[None]:
+def ending_before(deadline: float | None) -> AbstractAsyncContextManager[None]:
     """Raises UpstreamTimedOut in the middle of the work when the deadline has come."""
-    timer = asyncio.timeout(None if deadline is None else max(0.0, deadline - time.monotonic()))
+    return nullcontext() if deadline is None else _timed(deadline)
+
+
+@asynccontextmanager
+async def _timed(deadline: float) -> AsyncIterator[None]:
+    timer = asyncio.timeout(max(0.0, deadline - time.monotonic()))
     try:
         async with timer:
             yield
