@@ -21,6 +21,7 @@ class Splitting:
 
     def __init__(self, formats: tuple[ReasoningFormat, ...]) -> None:
         self.openers = tuple((opener, row) for row in formats for opener in row.openers)
+        self.initials = frozenset(opener[0] for opener, _ in self.openers)
         self.anywhere = {opener: row for opener, row in self.openers if row.anywhere}
         self.tags = tuple(opener for opener, row in self.openers if not row.before_capital and not row.proven)
         drops = {drop for row in formats if row.anywhere for drop in row.drops}
@@ -155,6 +156,8 @@ class Splitter:
 
     def _opening(self, said: str, ended: bool) -> bool | None:
         """Enter the reasoning that opens here; None when the text does not tell yet."""
+        if said and said[0] not in self._formats.initials:  # most answers
+            return False
         found: tuple[str, ReasoningFormat] | None = None
         for opener, row in self._formats.openers:
             if said.startswith(opener) and (found is None or len(opener) > len(found[0])):
