@@ -14,6 +14,8 @@ MOST_TOKENS = 10**8  # of one bucket: a hundred times the longest context; what 
 
 def count(value: object) -> int | None:
     """A backend's count of tokens, None where it is none: absent, of another type, negative or beyond belief."""
+    if value is None:  # most of the names that backends give their counts are of other backends
+        return None
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
         return int(value)
     return None

@@ -45,4 +45,7 @@ def read_usage(counts: Any) -> Usage | None:
 
 def _count(counts: dict[str, Any], *names: str) -> int | None:
     """The first of the names that holds a count."""
-    return next((found for name in names if (found := count(counts.get(name))) is not None), None)
+    for name in names:
+        if (found := count(counts.get(name))) is not None:
+            return found
+    return None
