@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
@@ -15,12 +17,27 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 _QUIETER = ("botocore", "pynamodb", "asyncio", "urllib3", "uvicorn", "uvicorn.error")
 
 
+class _Seconds:
+    """Writes a second the way `write` does, and each second once."""
+
+    def __init__(self, write: Callable[[int], str]) -> None:
+        self._write = write
+        self._last = (-1, "")
+
+    def __call__(self, second: int) -> str:
+        known, text = self._last
+        if second != known:
+            text = self._write(second)
+            self._last = (second, text)
+        return text
+
+
 class JsonLine(logging.Formatter):
     """One line of JSON, as CloudWatch wants it, a traceback included. A record's `fields` stand in place of words."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._second = (0, "")
+        self._second = _Seconds(lambda second: datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
 
     def format(self, record: logging.LogRecord) -> str:
         line: JsonObject = {"timestamp": self._time(record), "level": record.levelname, "logger": record.name}
@@ -37,17 +54,16 @@ class JsonLine(logging.Formatter):
 
     def _time(self, record: logging.LogRecord) -> str:
         second, milliseconds = divmod(int(record.created * 1_000), 1_000)
-        if self._second[0] != second:
-            self._second = (second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
-        return f"{self._second[1]}.{milliseconds:03d}Z"
+        return f"{self._second(second)}.{milliseconds:03d}Z"
 
 
 class TextLine(logging.Formatter):
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S")
+        super().__init__()
+        self._second = _Seconds(lambda second: time.strftime("%H:%M:%S", time.localtime(second)))
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        line = super().formatMessage(record)
+        line = f"{self._second(int(record.created))} {record.levelname:<7} {record.name}: {record.message}"
         request_id = _request_id(record)
         return f"{line} [{request_id}]" if request_id else line
 

@@ -105,7 +105,9 @@ class _Sentence:
 
 
 def _sentence(fields: JsonObject) -> str:
-    path = "".join(letter if letter.isprintable() else "?" for letter in fields["url.path"])
+    path = fields["url.path"]
+    if not path.isprintable():
+        path = "".join(letter if letter.isprintable() else "?" for letter in path)
     said = f"{fields['http.request.method']} {path} {fields['http.response.status_code']}"
     if "gateway.outcome" in fields:
         tokens = f"{fields['gen_ai.usage.input_tokens']} + {fields['gen_ai.usage.output_tokens']} tokens"
