@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypedDict, get_args
 
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from functions.admin_usage import figures as figure
@@ -18,13 +18,15 @@ from shared.store.rollup_reader import RollupReader
 from shared.store.rollups import ENDPOINT, KEY, MODEL, PAIR, TOTAL, Kind
 from shared.web.admin_access import Access
 from shared.web.admin_app import admin_app, serve
-from shared.web.admin_errors import invalid_field
+from shared.web.admin_errors import FieldError, InvalidFields, invalid_field
 from shared.web.usage_range import UsageRange, usage_range
 from shared.wire import dumps
 
 PATH = "/api/admin/usage"
 NEXT_CURSOR = "x-next-cursor"
 _WORD_CHARS = 300
+_FILTERS = ("virtual_model", "key_id", "inbound_api_key_id")
+_NOT_BY_ENDPOINT = "endpoints are added up over all models and keys; leave it out"
 _REQUEST_TYPES: tuple[RequestType, ...] = get_args(RequestType)
 
 Seconds = Annotated[float | None, Query(description="seconds since 1970, taken outwards to the half-hour")]
@@ -99,7 +101,7 @@ class _Usage:
         wanted = self._range(start_date, end_date, timezone)
         chosen = _Filter(virtual_model, key_id or inbound_api_key_id, request_type)
         page, following = span_page(from_cursor(cursor, wanted).days(), limit)
-        models = self._reader.by_span(chosen.kind_of_models, page, subject=chosen.subject)
+        models = self._reader.by_span(chosen.kind_of_models, page, **chosen.place(chosen.kind_of_models))
         told = [self._day(day.label, chosen.by_model(cells)) for day, cells in zip(page, models, strict=True) if cells]
         estimated = {
             model["virtual_model"]
@@ -132,13 +134,15 @@ class _Usage:
     ) -> Response:
         wanted = self._range(start_date, end_date, timezone)
         chosen = _Filter(virtual_model, key_id or inbound_api_key_id, request_type)
-        cells = self._reader.sums(chosen.kind_of_models, wanted.since, wanted.until, subject=chosen.subject)
+        kind = chosen.kind_of_models
+        cells = self._reader.sums(kind, wanted.since, wanted.until, **chosen.place(kind))
         rows = chosen.by_model(cells)
         page = page_of(rows, cursor, limit)
         return _json([_model(name, row) for name, row in page.rows], page.next_cursor)
 
     def by_endpoint(
         self,
+        request: Request,
         start_date: Seconds = None,
         end_date: Seconds = None,
         timezone: Zone = None,
@@ -146,6 +150,9 @@ class _Usage:
         cursor: Word = None,
         limit: Rows = 1_000,
     ) -> Response:
+        refused = [FieldError(name, _NOT_BY_ENDPOINT) for name in _FILTERS if request.query_params.get(name)]
+        if refused:
+            raise InvalidFields(refused)
         wanted = self._range(start_date, end_date, timezone)
         chosen = _Filter(None, None, request_type)
         cells = self._reader.sums(ENDPOINT, wanted.since, wanted.until)
@@ -168,7 +175,7 @@ class _Usage:
         key = key_id or inbound_api_key_id
         chosen = _Filter(virtual_model, key, request_type)
         kind = PAIR if virtual_model else KEY
-        cells = self._reader.sums(kind, wanted.since, wanted.until, subject=key)
+        cells = self._reader.sums(kind, wanted.since, wanted.until, **chosen.place(kind))
         page = page_of(chosen.by_key(cells), cursor, limit)
         labels = self._labels.of(name for name, _ in page.rows if name)
         items = [{"key_id": name, "label": labels.get(name), **figure.figures(row)} for name, row in page.rows]
@@ -189,7 +196,7 @@ class _Usage:
         wanted = self._range(start_date, end_date, timezone)
         chosen = _Filter(virtual_model, key_id or inbound_api_key_id, request_type)
         page, following = span_page(from_cursor(cursor, wanted).hours(), limit)
-        found = self._reader.by_span(chosen.kind, page, subject=chosen.subject)
+        found = self._reader.by_span(chosen.kind, page, **chosen.place(chosen.kind))
         sums = [(hour, total(chosen.taken(cells))) for hour, cells in zip(page, found, strict=True)]
         return _json(
             {
@@ -220,7 +227,8 @@ class _Usage:
         return usage_range(start_date, end_date, timezone, now=self._now)
 
     def _sum(self, wanted: UsageRange, chosen: _Filter) -> Counters:
-        return total(chosen.taken(self._reader.sums(chosen.kind, wanted.since, wanted.until, subject=chosen.subject)))
+        cells = self._reader.sums(chosen.kind, wanted.since, wanted.until, **chosen.place(chosen.kind))
+        return total(chosen.taken(cells))
 
     def _day(self, label: str, models: Mapping[str, Counters]) -> dict[str, Any] | None:
         if not models:
@@ -229,6 +237,14 @@ class _Usage:
         rows = [{"virtual_model": name, **figure.day_figures(row)} for name, row in models.items()]
         rows.sort(key=lambda each: (-each["prompt_tokens"] - each["completion_tokens"], each["virtual_model"]))
         return {"date": label, "requests": told["request_count"], **told, "models": rows}
+
+
+class Place(TypedDict):
+    """Which cells the reader reads."""
+
+    key: str | None
+    model: str | None
+    only: Callable[[str], bool] | None
 
 
 class _Filter:
@@ -251,9 +267,9 @@ class _Filter:
     def kind_of_models(self) -> Kind:
         return PAIR if self._key else MODEL
 
-    @property
-    def subject(self) -> str | None:
-        return self._key or self._model
+    def place(self, kind: Kind) -> Place:
+        """Where the cells are; a pack of pairs has many others beside them."""
+        return {"key": self._key, "model": self._model, "only": self._takes_pair if kind is PAIR else None}
 
     def taken(self, cells: Mapping[str, Counters]) -> Iterable[Counters]:
         """The rows of `kind` that count."""
@@ -294,6 +310,10 @@ class _Filter:
                 rest = name.partition("|")[2]
                 found[rest] = added(found[rest], row) if rest in found else row
         return found
+
+    def _takes_pair(self, name: str) -> bool:
+        key, _, model = name.partition("|")[2].partition("|")
+        return self._key in (None, key) and self._model in (None, model)
 
     def _takes_type(self, name: str) -> bool:
         return self._type is None or name.startswith(f"{self._type}|") or name == self._type

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from shared.store.counters import Counters, total, without
-from shared.store.rollups import DAY, MONTH, SLOT, SLOT_SECONDS, Kind, Level, place_at, shard_of, unpack
+from shared.store.rollups import DAY, MONTH, SLOT, SLOT_SECONDS, Kind, Level, place_at, shards_of, sum_of_packs
 from shared.store.tables import Tables, reaching
 
 _AT_ONCE = 8
@@ -35,50 +35,78 @@ class Interval(Protocol):
     def until(self) -> int: ...
 
 
-class Sums(NamedTuple):
-    """Rows by what their cells are named after, and the period that they belong to."""
+class Share(NamedTuple):
+    """The places of the span that a period counts for and of the one that it is taken out of again."""
 
-    period: str
-    rows: dict[str, Counters]
+    into: int | None
+    out_of: int | None
+
+
+Name: TypeAlias = Callable[[str], bool]
+_ALL = Share(0, None)
 
 
 class RollupReader:
-    """Synchronous; raises StoreUnavailable. `now` gives seconds since 1970, `queries` counts the reads of the table."""
+    """Synchronous; raises StoreUnavailable. `now` gives seconds since 1970, `queries` counts the reads of the table.
+
+    `key` and `model` read only the shards of these; their packs have cells of others too, which `only` leaves out.
+    """
 
     def __init__(self, tables: Tables, *, now: Callable[[], float] = time.time) -> None:
         self._tables = tables
         self._now = now
         self.queries = 0
 
-    def sums(self, kind: Kind, since: int, until: int, *, subject: str | None = None) -> dict[str, Counters]:
-        """Each cell's row over [since, until), in seconds since 1970, at half-hours. `subject` reads one shard only.
+    def sums(
+        self,
+        kind: Kind,
+        since: int,
+        until: int,
+        *,
+        key: str | None = None,
+        model: str | None = None,
+        only: Name | None = None,
+    ) -> dict[str, Counters]:
+        """Each cell's row over [since, until), in seconds since 1970, at half-hours.
 
         An end that is not over yet is no end: what lies in the future has not been recorded.
         """
         stretches = cover(since, until, now=self._now())
         rows: dict[str, list[Counters]] = {}
-        for sums in self._read(kind, stretches, subject):
-            for name, row in sums.rows.items():
-                rows.setdefault(name, []).append(row)
+        for _, sums in self._read(kind, stretches, shards_of(kind, key, model), lambda period: _ALL, only):
+            _collect(rows, sums)
         return {name: total(some) for name, some in rows.items()}
 
     def by_span(
-        self, kind: Kind, spans: Sequence[Interval], *, subject: str | None = None
+        self,
+        kind: Kind,
+        spans: Sequence[Interval],
+        *,
+        key: str | None = None,
+        model: str | None = None,
+        only: Name | None = None,
     ) -> list[dict[str, Counters]]:
         """The cells of each of `spans`, which are at half-hours and follow each other: days or hours of some zone."""
         plan = plan_of(spans)
         stretches = [*_stretches(DAY, plan.days), *_stretches(SLOT, sorted({*plan.slots, *plan.foreign}))]
         parts: list[dict[str, list[Counters]]] = [{} for _ in spans]
         others: list[dict[str, list[Counters]]] = [{} for _ in spans]
-        for period, rows in self._read(kind, stretches, subject):
-            for places, cells in ((plan.days, parts), (plan.slots, parts), (plan.foreign, others)):
-                if period in places:
-                    _collect(cells[places[period]], rows)
+        for share, rows in self._read(kind, stretches, shards_of(kind, key, model), plan.share_of, only):
+            if share.into is not None:
+                _collect(parts[share.into], rows)
+            if share.out_of is not None:
+                _collect(others[share.out_of], rows)
         return [_difference(*each) for each in zip(parts, others, strict=True)]
 
-    def _read(self, kind: Kind, stretches: Iterable[Stretch], subject: str | None) -> Iterator[Sums]:
-        shards = range(kind.shards) if subject is None else [shard_of(kind, subject)]
-        wanted = [(kind, shard, stretch) for stretch in stretches for shard in shards]
+    def _read(
+        self,
+        kind: Kind,
+        stretches: Iterable[Stretch],
+        shards: Iterable[int],
+        share_of: Callable[[str], Share],
+        only: Name | None,
+    ) -> Iterator[tuple[Share, dict[str, Counters]]]:
+        wanted = [(kind, shard, stretch, share_of, only) for stretch in stretches for shard in shards]
         self.queries += len(wanted)
         if len(wanted) <= 1:
             for each in wanted:
@@ -89,12 +117,17 @@ class RollupReader:
             for found in pool.map(lambda each: self._query(*each), wanted):
                 yield from found
 
-    def _query(self, kind: Kind, shard: int, stretch: Stretch) -> Sequence[Sums]:
+    def _query(
+        self, kind: Kind, shard: int, stretch: Stretch, share_of: Callable[[str], Share], only: Name | None
+    ) -> list[tuple[Share, dict[str, Counters]]]:
+        """What has the same share is added up at once, so that few rows are held and nothing is added up twice."""
         rollups = self._tables.rollups
         dimension = place_at(stretch.level, kind, shard, stretch.first).dimension
+        contents: dict[Share, list[bytes]] = {}
         with reaching("the roll-ups"):
-            items = rollups.query(dimension, rollups.moment.between(stretch.first, stretch.last))
-            return [Sums(item.moment, unpack(item.content)) for item in items]
+            for item in rollups.query(dimension, rollups.moment.between(stretch.first, stretch.last)):
+                contents.setdefault(share_of(item.moment), []).append(item.content)
+        return [(share, sum_of_packs(some, only)) for share, some in contents.items()]
 
 
 def cover(since: int, until: int, *, now: float) -> list[Stretch]:
@@ -153,6 +186,11 @@ class Plan(NamedTuple):
     days: dict[str, int]
     slots: dict[str, int]
     foreign: dict[str, int]
+
+    def share_of(self, period: str) -> Share:
+        if period in self.days:
+            return Share(self.days[period], None)
+        return Share(self.slots.get(period), self.foreign.get(period))
 
 
 def plan_of(spans: Sequence[Interval]) -> Plan:

@@ -49,36 +49,28 @@ LEVELS = (SLOT, DAY, MONTH)
 
 
 class Kind(NamedTuple):
-    """A dimension. Its cells begin with the request type; `shards` spreads them over packs by a hash of `subject`."""
+    """A dimension. Its cells begin with the request type, and are spread over packs as over a grid: by a hash of the
+    key, and by one of the virtual model. Who asks for one of them reads a row or a column of it, and not all."""
 
     name: str
-    shards: int
     cell: Callable[[Record], str]
-    subject: Callable[[Record], str]
+    by_key: int = 1
+    by_model: int = 1
     has_ttft: bool = False
 
+    @property
+    def shards(self) -> int:
+        return self.by_key * self.by_model
 
-TOTAL = Kind("total", 1, lambda record: record.request_type, lambda record: "", True)
-MODEL = Kind(
-    "model",
-    1,
-    lambda record: f"{record.request_type}|{record.virtual_model}",
-    lambda record: record.virtual_model,
-    True,
-)
+
+TOTAL = Kind("total", lambda record: record.request_type, has_ttft=True)
+MODEL = Kind("model", lambda record: f"{record.request_type}|{record.virtual_model}", has_ttft=True)
 ENDPOINT = Kind(
-    "endpoint",
-    1,
-    lambda record: f"{record.request_type}|{record.endpoint_id}|{record.endpoint_name}",
-    lambda record: "",
-    True,
+    "endpoint", lambda record: f"{record.request_type}|{record.endpoint_id}|{record.endpoint_name}", has_ttft=True
 )
-KEY = Kind("key", 4, lambda record: f"{record.request_type}|{record.key_id}", lambda record: record.key_id)
+KEY = Kind("key", lambda record: f"{record.request_type}|{record.key_id}", by_key=4)
 PAIR = Kind(
-    "pair",
-    64,
-    lambda record: f"{record.request_type}|{record.key_id}|{record.virtual_model}",
-    lambda record: record.key_id,
+    "pair", lambda record: f"{record.request_type}|{record.key_id}|{record.virtual_model}", by_key=8, by_model=8
 )
 KINDS = (TOTAL, MODEL, ENDPOINT, KEY, PAIR)
 
@@ -137,8 +129,22 @@ def moment_of(time_ms: int) -> str:
     return datetime.fromtimestamp(seconds - seconds % SLOT_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M")
 
 
-def shard_of(kind: Kind, subject: str) -> int:
-    return zlib.crc32(subject.encode()) % kind.shards
+def shards_of(kind: Kind, key: str | None, model: str | None) -> list[int]:
+    """Where the cells of a key, of a virtual model or of both are; None stands for all of them."""
+    return [
+        row * kind.by_model + column
+        for row in _places_of(key, kind.by_key)
+        for column in _places_of(model, kind.by_model)
+    ]
+
+
+def shard_of(kind: Kind, record: Record) -> int:
+    (shard,) = shards_of(kind, record.key_id, record.virtual_model)
+    return shard
+
+
+def _places_of(name: str | None, count: int) -> Iterable[int]:
+    return range(count) if name is None else (zlib.crc32(name.encode()) % count,)
 
 
 def place_at(level: Level, kind: Kind, shard: int, moment: str) -> Place:
@@ -154,6 +160,16 @@ def unpack(content: bytes) -> Cells:
         return {}
     cells: Cells = wire.loads(zlib.decompress(content))
     return cells
+
+
+def sum_of_packs(contents: Iterable[bytes], only: Callable[[str], bool] | None = None) -> Cells:
+    """The packs' cells added up, those alone whose names `only` takes."""
+    rows: dict[str, list[Counters]] = {}
+    for content in contents:
+        for name, row in unpack(content).items():
+            if only is None or only(name):
+                rows.setdefault(name, []).append(row)
+    return {name: total(some) for name, some in rows.items()}
 
 
 def add_into(cells: Cells, name: str, row: Counters) -> None:
@@ -173,7 +189,7 @@ def aggregate(records: Iterable[Record], levels: Sequence[Level] = LEVELS) -> di
         row = counted(record, with_ttft=True)
         rows = {True: row, False: row[: len(FIELDS)]}
         for kind in KINDS:
-            cells = slots.setdefault((kind, shard_of(kind, kind.subject(record)), moment), {})
+            cells = slots.setdefault((kind, shard_of(kind, record), moment), {})
             cells.setdefault(kind.cell(record), []).append(rows[kind.has_ttft])
     found: dict[Place, Cells] = {}
     for (kind, shard, moment), cells in slots.items():
@@ -203,7 +219,7 @@ def count_once(store: RollupStore, deliveries: Iterable[Delivery]) -> int:
     the same records, with fewer or with others among them. Raises StoreUnavailable."""
     # neighbours touch the same items, so that halves of a batch that is too large for one transaction touch fewer
     waiting = sorted(
-        deliveries, key=lambda each: (moment_of(each.record.time_ms), shard_of(PAIR, each.record.key_id), each.put_at)
+        deliveries, key=lambda each: (moment_of(each.record.time_ms), shard_of(PAIR, each.record), each.put_at)
     )
     return _count(store, waiting) if waiting else 0
 

@@ -45,7 +45,7 @@ from shared.store.rollups import (
     Level,
     pack,
     place_at,
-    shard_of,
+    shards_of,
 )
 from shared.store.tables import Tables
 from shared.web.admin_access import OpenAccess
@@ -53,6 +53,8 @@ from shared.web.admin_access import OpenAccess
 MODELS = [f"model-{number:03d}" for number in range(200)]
 KEYS = [hashlib.md5(bytes([number % 256, number // 256])).hexdigest() for number in range(1_000)]  # noqa: S324
 ENDPOINTS = [f"{number}|endpoint-{number}" for number in range(20)]
+COLUMN_OF = {model: {shard % PAIR.by_model for shard in shards_of(PAIR, None, model)} for model in MODELS}
+READ = {*shards_of(PAIR, KEYS[7], None), *shards_of(PAIR, None, MODELS[7])}
 END = datetime(2026, 11, 20, 17, 30, tzinfo=UTC)
 BEGIN = END - timedelta(days=365)
 NOW = int(END.timestamp()) + 600
@@ -76,6 +78,9 @@ QUESTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("30 days by key", "/by_key", MONTH_BACK),
     ("a day by key", "/by_key", DAY_BACK),
     ("a year of one key by model", "/by_model", YEAR | {"key_id": KEYS[7]}),
+    ("a year of one model by key", "/by_key", YEAR | {"virtual_model": MODELS[7]}),
+    ("30 days of one model by key", "/by_key", MONTH_BACK | {"virtual_model": MODELS[7]}),
+    ("a year of one key and model", "/by_key", YEAR | {"key_id": KEYS[7], "virtual_model": MODELS[7]}),
     ("a week by hour", "/by_hour", {"start_date": NOW - 7 * 86_400, "end_date": NOW}),
     ("a year of embeddings", "/embeddings", YEAR),
 )
@@ -110,7 +115,7 @@ def _write(file: RedoFile, name: str, level: Level, moments: list[str], chance: 
     for moment in moments:
         changes: list[Any] = []
         for kind, shard, some in packs:
-            if level is SLOT and kind is PAIR and shard != shard_of(PAIR, KEYS[7]):
+            if level is SLOT and kind is PAIR and shard not in READ:
                 continue  # a gigabyte that no question reads
             place = place_at(level, kind, shard, moment)
             item = {
@@ -139,16 +144,22 @@ def _names(kind: Kind, level: Level, chance: random.Random, shard: int) -> list[
         return [
             f"chat|{model}"
             for model in MODELS
-            if shard_of(kind, model) == shard and (level is not SLOT or chance.random() < 1 / 3)
+            if shard in shards_of(kind, None, model) and (level is not SLOT or chance.random() < 1 / 3)
         ]
     if kind is ENDPOINT:
         return [f"chat|{endpoint}" for endpoint in ENDPOINTS]
     if kind in (KEY, PAIR):
-        keys = [key for key in KEYS if shard_of(kind, key) == shard and (level is not SLOT or chance.random() < 1 / 3)]
+        row, column = divmod(shard, kind.by_model)
+        keys = [
+            key
+            for key in KEYS
+            if shards_of(kind, key, None)[0] // kind.by_model == row and (level is not SLOT or chance.random() < 1 / 3)
+        ]
         if kind is KEY:
             return [f"chat|{key}" for key in keys]
         count = {SLOT: 2, DAY: 5, MONTH: 10}[level]
-        return [f"chat|{key}|{model}" for key in keys for model in chance.sample(MODELS, count)]
+        chosen = [(key, model) for key in keys for model in chance.sample(MODELS, count)]
+        return [f"chat|{key}|{model}" for key, model in chosen if column in COLUMN_OF[model]]
     return ["chat", "embedding"]
 
 
@@ -158,8 +169,8 @@ def _row(kind: Kind, chance: random.Random) -> Counters:
     return row + ([chance.randrange(100) * (abs(n - usual) < 4) for n in range(TTFT_CLASSES)] if kind.has_ttft else [])
 
 
-def measure(folder: Path) -> list[tuple[str, float, float, int, int]]:
-    """Each question with the best and the median time in ms, its Queries, and the bytes of its answer."""
+def measure(folder: Path) -> list[tuple[str, float, float, float, int, int]]:
+    """Each question with the least CPU, the best and the median time in ms, its Queries, and its answer's bytes."""
     began = time.monotonic()
     fill(folder)
     print(f"written in {time.monotonic() - began:.0f} s", file=sys.stderr)
@@ -188,26 +199,27 @@ def measure(folder: Path) -> list[tuple[str, float, float, int, int]]:
 
 def _asked(
     app: TestClient, reader: RollupReader, path: str, parameters: dict[str, Any]
-) -> tuple[float, float, int, int]:
-    took, size, before = [], 0, reader.queries
+) -> tuple[float, float, float, int, int]:
+    took, worked, size, before = [], [], 0, reader.queries
     for _ in range(_ROUNDS):
-        began = time.perf_counter()
+        began, work = time.perf_counter(), time.process_time()
         answer = app.get(PATH + path, params=parameters)
         took.append((time.perf_counter() - began) * 1e3)
+        worked.append((time.process_time() - work) * 1e3)
         assert answer.status_code == 200, answer.text
         assert wire.loads(answer.content)
         size = len(answer.content)
-    return min(took), statistics.median(took), (reader.queries - before) // _ROUNDS, size
+    return min(worked), min(took), statistics.median(took), (reader.queries - before) // _ROUNDS, size
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder))
     print(f"load {os.getloadavg()[0]:.1f}, budget {BUDGET_MS} ms\n")
-    print("| question, over a year of 200 models and 1,000 keys | best ms | median ms | Queries | answer KB |")
-    print("|---|--:|--:|--:|--:|")
-    for what, best, median, queries, size in rows:
-        print(f"| {what} | {best:.0f} | {median:.0f} | {queries} | {size / 1e3:.0f} |")
+    print("| question, over a year of 200 models and 1,000 keys | CPU ms | best ms | median ms | Queries | answer KB |")
+    print("|---|--:|--:|--:|--:|--:|")
+    for what, work, best, median, queries, size in rows:
+        print(f"| {what} | {work:.0f} | {best:.0f} | {median:.0f} | {queries} | {size / 1e3:.0f} |")
 
 
 if __name__ == "__main__":

@@ -445,6 +445,9 @@ def test_cursors_walk_through_days_and_ranks(ask: Callable[..., httpx.Response])
         ("/by_model", {"cursor": "YQ"}, "cursor"),
         ("/by_model", {"limit": "1001"}, "limit"),
         ("/by_hour", {"limit": "745"}, "limit"),
+        ("/by_endpoint", {"virtual_model": "fast"}, "virtual_model"),
+        ("/by_endpoint", {"key_id": "a" * 32}, "key_id"),
+        ("/by_endpoint", {"inbound_api_key_id": "a" * 32}, "inbound_api_key_id"),
     ],
 )
 async def test_refuses_what_it_cannot_answer(
@@ -470,13 +473,15 @@ MONTH = {"start_date": NOW - 30 * DAY, "end_date": NOW}
         ("", {}, 3 + 3),
         ("", MONTH | {"timezone": "Europe/Berlin"}, 3 + 2 + 31),
         ("", MONTH | {"virtual_model": "fast"}, 3 + 4),
-        ("", MONTH | {"key_id": "a" * 32}, 3 + 4),
+        ("", MONTH | {"key_id": "a" * 32}, 3 + 8 * 4),
         ("/by_model", YEAR, 3),
         ("/by_model", MONTH, 3),
         ("/by_endpoint", YEAR, 3),
         ("/by_key", YEAR, 4 * 3),
-        ("/by_key", YEAR | {"virtual_model": "fast"}, 64 * 3),
-        ("/by_model", YEAR | {"key_id": "a" * 32}, 3),
+        # pairs are spread over a grid of eight by eight: a row of it, a column, and one place
+        ("/by_key", YEAR | {"virtual_model": "fast"}, 8 * 3),
+        ("/by_model", YEAR | {"key_id": "a" * 32}, 8 * 3),
+        ("/by_key", YEAR | {"key_id": "a" * 32, "virtual_model": "fast"}, 3),
         ("/by_hour", {}, 1),
         ("/by_hour", MONTH | {"limit": 744}, 2),
         ("/embeddings", YEAR, 3),
