@@ -4,6 +4,7 @@ const whole = new Intl.NumberFormat();
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const cents = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 4 });
 const digits = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
+const rough = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 2 });
 let zoneName = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 let moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 let clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
@@ -37,7 +38,11 @@ export function dollars(value: number | string | null | undefined): string {
 
 /** On an axis: two digits are enough. */
 export const roughDollars = (value: number): string =>
-  value === 0 || value >= 1 ? `$${short.format(value)}` : `$${Number(value.toPrecision(2))}`;
+  value === 0 || value >= 1 ? `$${short.format(value)}` : `$${rough.format(value)}`;
+
+/** At a glance: cents, and two digits where cents would hide it. */
+export const glanceDollars = (value: number | null | undefined): string =>
+  value && Math.abs(value) < 0.01 ? roughDollars(value) : dollars(value);
 
 export function milliseconds(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";

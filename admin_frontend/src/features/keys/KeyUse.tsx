@@ -5,7 +5,7 @@ import { api, ask } from "../../api/client";
 import type { ApiKey } from "../../api/queries";
 import { Figure } from "../../parts/Figure";
 import { Failed } from "../../parts/States";
-import { ago, count, dollars } from "../../parts/formats";
+import { ago, count, dollars, glanceDollars } from "../../parts/formats";
 
 export function KeyUse({ apiKey }: { apiKey: ApiKey }) {
   const use = useQuery({
@@ -21,8 +21,8 @@ export function KeyUse({ apiKey }: { apiKey: ApiKey }) {
     limit === null ? "no limit" : `${n === null || n === undefined ? "–" : count(n)} left of ${count(limit)}`;
   return (
     <dl className="cards flat">
-      <Figure label="Cost today (UTC)" value={dollars(day_cost)} note={of(apiKey.daily_budget)} />
-      <Figure label="Cost this month (UTC)" value={dollars(month_cost)} note={of(apiKey.monthly_budget)} />
+      <Figure label="Cost today (UTC)" value={glanceDollars(day_cost)} note={of(apiKey.daily_budget)} />
+      <Figure label="Cost this month (UTC)" value={glanceDollars(month_cost)} note={of(apiKey.monthly_budget)} />
       <Figure
         label="Running now"
         value={in_flight === undefined ? "–" : count(in_flight)}

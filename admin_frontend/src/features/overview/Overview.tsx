@@ -10,7 +10,7 @@ import { CopyButton } from "../../parts/Copy";
 import { Figure } from "../../parts/Figure";
 import { Page } from "../../parts/Page";
 import { Failed, Loading } from "../../parts/States";
-import { count, dollars, milliseconds, percent, shortCount } from "../../parts/formats";
+import { count, glanceDollars, milliseconds, percent, shortCount } from "../../parts/formats";
 import { useAddressState } from "../../parts/useAddressState";
 import { useSession } from "../../signin/session";
 import { EndpointHealth } from "./EndpointHealth";
@@ -82,7 +82,7 @@ export function Overview() {
             />
             <Figure
               label="Cost"
-              value={dollars(summary.total_cost)}
+              value={glanceDollars(summary.total_cost)}
               note={
                 summary.unpriced_count > 0 ? (
                   `${count(summary.unpriced_count)} without prices`

@@ -1,7 +1,7 @@
 /** The totals of a stretch of time, as cards. */
 import type { Summary } from "../../api/usage";
 import { Figure } from "../../parts/Figure";
-import { count, dollars, milliseconds, percent, plural, shortCount } from "../../parts/formats";
+import { count, dollars, glanceDollars, milliseconds, percent, plural, shortCount } from "../../parts/formats";
 
 export function Totals({ summary }: { summary: Summary }) {
   const unpriced = summary.unpriced_count > 0 && `, ${plural(summary.unpriced_count, "attempt")} without prices`;
@@ -19,7 +19,7 @@ export function Totals({ summary }: { summary: Summary }) {
       />
       <Figure
         label="Cost"
-        value={dollars(summary.total_cost)}
+        value={glanceDollars(summary.total_cost)}
         note={
           <>
             {dollars(summary.total_cached_cost)} of it for cached tokens
