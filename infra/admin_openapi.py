@@ -8,14 +8,14 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 
-from infra.reach import ROOT
 from infra.routes import ROUTES
 
-PLACE = ROOT / "admin_frontend" / "openapi.json"
+PLACE = Path(__file__).parents[1] / "admin_frontend" / "openapi.json"
 
 
 class ClashingSchemas(Exception):
