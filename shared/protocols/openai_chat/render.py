@@ -89,12 +89,10 @@ class ChunkRenderer:
         if self._asked_usage:
             chunk["usage"] = None
         for choice in choices:
-            choice["delta"].pop("role", None)  # some backends say it in every delta
+            choice["delta"].pop("role", None)  # some backends, as LitServe, say it in every delta
             if choice["index"] not in self._spoken:
                 self._spoken.add(choice["index"])
                 choice["delta"] = {"role": "assistant", **choice["delta"]}
-            else:
-                choice["delta"].pop("role", None)  # LitServe says it in every delta
         if counts is not None and not _says(choices):
             return  # a usage chunk dressed with an empty choice (LiteLLM)
         if not self._marks:
