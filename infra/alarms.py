@@ -98,7 +98,9 @@ def make_alarms(
         )
         alarms.add("dead-letters", "usage that could not be added up waits in the dead-letter queue", waiting, 1)
         behind = rollup.function.metric("IteratorAge", period=_FIVE_MINUTES, statistic="Maximum")
-        alarms.add("usage-rollup-lag", "usage is added up more than an hour late", behind, _MOST_LAG_MS, periods=2, of=3)
+        alarms.add(
+            "usage-rollup-lag", "usage is added up more than an hour late", behind, _MOST_LAG_MS, periods=2, of=3
+        )
     spend = _spend_per_hour(functions, api)
     alarms.add("spend", "AWS costs this much an hour, as estimated", spend, chosen.spend_usd_per_hour)
     providers = _of_requests(chosen, "Cost", _HOUR)
