@@ -287,7 +287,7 @@ def test_alarms_reach_somebody_and_each_function_has_its_three(production: Templ
     for function in (*EVERY_FUNCTION, "usage_rollup"):
         word = function.replace("_", "-")
         assert {f"{word}-errors", f"{word}-throttles", f"{word}-p99"} <= names
-    assert {"dead-letters", "spend", "api-5xx"} <= names
+    assert {"dead-letters", "usage-rollup-lag", "spend", "provider-spend", "api-5xx"} <= names
     assert all(len(alarm.get("Metrics", ())) <= 11 for alarm in alarms)  # ten and the expression
 
 
