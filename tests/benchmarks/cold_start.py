@@ -51,7 +51,7 @@ async def measure(cloud: Cloud, client: httpx.AsyncClient, function: str, method
     logical, deployed = next(
         (logical, each)
         for logical, each in cloud.deployment.functions.items()
-        if each.name.endswith("-" + function.replace("_", "-"))
+        if each.name == f"{cloud.table_prefix}-{function.replace('_', '-')}"
     )
     for environment in cloud.service.environments(logical):
         await environment.kill()
