@@ -90,7 +90,7 @@ class Engine:
             answer = self._ask_moto(operation, body)
             if answer.status == 200:
                 self._append(self._changes(operation, body))
-        except BaseException:
+        except BaseException:  # whatever it was, memory must not know more than the disk
             self._load()
             raise
         self._shorten()

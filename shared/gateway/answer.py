@@ -191,7 +191,7 @@ class Gateway:
             except BaseException:
                 await source.aclose()
                 raise
-        except BaseException:
+        except BaseException:  # a client that left, too: the backend's connection must not stay open
             await source.aclose()
             raise
         finally:
