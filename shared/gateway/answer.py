@@ -10,11 +10,11 @@ from typing import Protocol
 
 from shared.chat.events import Batch, Frame
 from shared.chat.request import ChatRequest, EmbeddingRequest, Message, TextPart
-from shared.errors import GatewayError, InternalError, ModelNotFound, NoEndpointEnabled
+from shared.errors import GatewayError, InternalError, ModelNotAllowed, ModelNotFound, NoEndpointEnabled
 from shared.gateway.attempt import Attempt, Choir, Source
 from shared.gateway.catalog import Catalog, VirtualModel
 from shared.gateway.failures import name_endpoint
-from shared.gateway.limits import Limiter, bounded, check_model, demand_of
+from shared.gateway.limits import Limiter, Limits, bounded, check_model, demand_of
 from shared.gateway.metering import Caller, Meter, Tally
 from shared.gateway.records import Recorder
 from shared.gateway.routing import Route, Stop, apply_policy, resolve
@@ -125,8 +125,7 @@ class Gateway:
 
     async def answer(self, request: ChatRequest, caller: Caller) -> Answer:
         """Ask target after target until one answers; raises the last target's failure."""
-        check_model(caller.limits, request.model)
-        route = await self._route(request.model)
+        route = await self._route(request.model, caller.limits)
         request = apply_policy(request, route.virtual_model)
         request = bounded(
             request, caller.limits, route.virtual_model.prices, route.catalog.settings.budget_output_tokens
@@ -166,13 +165,16 @@ class Gateway:
         seconds = None if caller.deadline is None else max(0.0, caller.deadline - time.monotonic())
         caller.tally.lease = await self._limiter.reserve(caller.key_id, limits, demand, seconds)
 
-    async def _route(self, model: str) -> Route:
+    async def _route(self, model: str, limits: Limits) -> Route:
         try:
-            return self._resolved(await self.catalog.get(), model)
-        except ModelNotFound:
-            return self._resolved(await self.catalog.refreshed(), model)
+            return self._resolved(await self.catalog.get(), model, limits)
+        except (ModelNotFound, ModelNotAllowed):
+            return self._resolved(await self.catalog.refreshed(), model, limits)
 
-    def _resolved(self, catalog: Catalog, model: str) -> Route:
+    def _resolved(self, catalog: Catalog, model: str, limits: Limits) -> Route:
+        """A key that may use a virtual model may use it under its aliases."""
+        found = catalog.virtual_models.get(model)
+        check_model(limits, model if found is None else found.name)
         return resolve(catalog, model, catalog.queue or self._queue)
 
     async def _try(self, request: ChatRequest, route: Route, stop: Stop, caller: Caller, number: int) -> Answer:
@@ -213,7 +215,7 @@ class Gateway:
         together: bool,
     ) -> Source:
         def attempt(request: ChatRequest, number: int) -> Attempt:
-            meter = Meter(self.recorder, request, stop, caller, number, route.virtual_model.prices)
+            meter = Meter(self.recorder, request, stop, caller, number, route.virtual_model)
             return Attempt(adapter, request, target, meter)
 
         if together:
@@ -224,12 +226,11 @@ class Gateway:
 
     async def embed(self, request: EmbeddingRequest, caller: Caller) -> tuple[Embeddings, Stop]:
         """The vectors of the first target that has them."""
-        check_model(caller.limits, request.model)
-        route = await self._route(request.model)
+        route = await self._route(request.model, caller.limits)
         await self._reserve(request, route, caller)
         failure: GatewayError = NoEndpointEnabled(f"virtual model {request.model!r} has no target", param="model")
         for number, stop in enumerate(route.stops, 1):
-            meter = Meter(self.recorder, request, stop, caller, number, route.virtual_model.prices)
+            meter = Meter(self.recorder, request, stop, caller, number, route.virtual_model)
             try:
                 target = await self._target(route, stop)
                 asked = time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -24,7 +24,8 @@ class TargetSpec(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VirtualModel:
-    """A name that clients ask for. Defaults are None where unset (0 is a value). Prices: dollars per million.
+    """A name that clients ask for; `aliases` are other names of it, and everything counts under `name`. Defaults are
+    None where unset (0 is a value). Prices: dollars per million.
 
     `sealed_headers` are the custom headers that hold secrets: name to base64 of the sealed value. `prices` follows
     from the six that are written, so that a request multiplies whole numbers; ValueError when one is no price.
@@ -33,6 +34,7 @@ class VirtualModel:
     id: int
     name: str
     targets: tuple[TargetSpec, ...]
+    aliases: tuple[str, ...] = ()
     description: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
@@ -70,9 +72,15 @@ class VirtualModel:
         )
 
 
+def by_name(models: Iterable[VirtualModel]) -> dict[str, VirtualModel]:
+    """Each under its name and under its aliases; a name wins."""
+    models = tuple(models)
+    return {alias: model for model in models for alias in model.aliases} | {model.name: model for model in models}
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All endpoints by id and all virtual models by name, at one `version` of the configuration.
+    """All endpoints by id and all virtual models by name and by alias, at one `version` of the configuration.
 
     `tool_patterns` are the enabled ones, the most important first; `formats_on` and `formats_off` are the built-in
     formats of tool calls that were switched against or along their default. `queue` is the queue server, when

@@ -17,8 +17,9 @@ from shared.chat.events import (
 from shared.chat.request import ChatRequest, EmbeddingRequest
 from shared.chat.usage import Source, Usage
 from shared.errors import GatewayError, UpstreamTimedOut
+from shared.gateway.catalog import VirtualModel
 from shared.gateway.limits import UNLIMITED, Lease, Limits
-from shared.gateway.pricing import Prices, costs_of
+from shared.gateway.pricing import costs_of
 from shared.gateway.records import Outcome, Record, Recorder, RequestType
 from shared.gateway.routing import Stop
 from shared.gateway.tokens import estimate_input, estimate_texts
@@ -75,15 +76,15 @@ class Meter:
         stop: Stop,
         caller: Caller,
         attempt: int,
-        prices: Prices | None = None,
+        model: VirtualModel,
     ) -> None:
         self._recorder = recorder
         self._request = request
-        self._virtual_model = request.model
+        self._virtual_model = model.name
         self._stop = stop
         self._caller = caller
         self._attempt = attempt
-        self._prices = prices
+        self._prices = model.prices
         self._started = time.monotonic()
         self._time_ms = time.time_ns() // 1_000_000
         self._first: float | None = None

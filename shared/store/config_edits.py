@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -48,11 +48,9 @@ class Edits:
     def _create(self, change: Change, record: _R) -> _R:
         now = self._seconds()
         created = _stamped(record, version=1, created_at=now, updated_at=now)
-        kind = kind_of(record)
-        duplicate = DuplicateName(WORDS[kind], record.name)
         config = self._tables.config
         change.put(self._items.of_record(created), config.key.does_not_exist(), Conflict(created))
-        change.put(self._items.of_name(kind, record.name, record.id), config.key.does_not_exist(), duplicate)
+        self._take_names(change, created, names_of(created))
         if isinstance(created, VirtualModelRecord):
             note_prices(change, self._tables, None, created)
         change.note(record_entry(None, created), self._now())
@@ -61,11 +59,9 @@ class Edits:
     def _replace(self, change: Change, current: _R, changed: _R) -> None:
         config = self._tables.config
         change.put(self._items.of_record(changed), config.version == current.version, Conflict(current))
-        if changed.name != current.name:
-            kind = kind_of(changed)
-            duplicate = DuplicateName(WORDS[kind], changed.name)
-            change.put(self._items.of_name(kind, changed.name, changed.id), config.key.does_not_exist(), duplicate)
-            change.delete(self._items.of_name(kind, current.name, current.id), None, Conflict(current))
+        before, after = names_of(current), names_of(changed)
+        self._take_names(change, changed, [name for name in after if name not in before])
+        self._free_names(change, current, [name for name in before if name not in after])
         if isinstance(changed, VirtualModelRecord) and isinstance(current, VirtualModelRecord):
             note_prices(change, self._tables, current, changed)
         change.note(record_entry(current, changed), self._now())
@@ -73,8 +69,19 @@ class Edits:
     def _delete(self, change: Change, current: StoredRecord) -> None:
         unchanged = self._tables.config.version == current.version
         change.delete(self._items.of_record(current), unchanged, Conflict(current))
-        change.delete(self._items.of_name(kind_of(current), current.name, current.id), None, Conflict(current))
+        self._free_names(change, current, names_of(current))
         change.note(record_entry(current, None), self._now())
+
+    def _take_names(self, change: Change, record: StoredRecord, names: Iterable[str]) -> None:
+        """An item per name, so that of two writers who want it the transaction lets one."""
+        kind = kind_of(record)
+        for name in names:
+            duplicate = DuplicateName(WORDS[kind], name, "name" if name == record.name else "aliases")
+            change.put(self._items.of_name(kind, name, record.id), self._tables.config.key.does_not_exist(), duplicate)
+
+    def _free_names(self, change: Change, record: StoredRecord, names: Iterable[str]) -> None:
+        for name in names:
+            change.delete(self._items.of_name(kind_of(record), name, record.id), None, Conflict(record))
 
     def _successor(self, current: _R, changed: _R, expected: int | None) -> _R:
         if expected not in (None, current.version):
@@ -91,6 +98,11 @@ class Edits:
 
     def _seconds(self) -> int:
         return int(self._now())
+
+
+def names_of(record: StoredRecord) -> tuple[str, ...]:
+    """Those that no other record of its kind may have."""
+    return record.names if isinstance(record, VirtualModelRecord) else (record.name,)
 
 
 def _stamped(record: _R, *, version: int, created_at: int, updated_at: int) -> _R:

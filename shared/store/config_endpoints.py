@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import accumulate, takewhile
 from typing import Any
 
 from shared.store.change import MAX_ITEMS, Change
@@ -72,8 +73,11 @@ class Endpoints(Edits):
                 raise InUse([each.name for each in users])
             change = Change(self._tables)
             change.only_if_nothing_changed_since(version)
-            whole = 2 * len(users) + 5 <= MAX_ITEMS
-            for user in users if whole else users[: MAX_ITEMS // 2 - 1]:
+            # beside the users: the endpoint, its name and its health, the audit log and the version
+            room = MAX_ITEMS - 5
+            fitting = list(takewhile(lambda used: used <= room, accumulate(1 + len(user.names) for user in users)))
+            whole = len(fitting) == len(users)
+            for user in users[: len(fitting)]:
                 self._detach(change, user, endpoint_id)
             if whole:
                 self._delete(change, current)

@@ -68,6 +68,11 @@ class VirtualModelRecord:
     def name(self) -> str:
         return self.value.name
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that no other virtual model may be called: its name first, then its aliases."""
+        return (self.value.name, *self.value.aliases)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolPatternRecord:
@@ -156,6 +161,7 @@ def virtual_model_document(value: VirtualModel) -> str:
     """Unset fields are left out, so that absent stays absent and 0 stays 0; prices are decimal strings."""
     given = {name: getattr(value, name) for name in _VIRTUAL_MODEL_FIELDS}
     given = {name: item for name, item in given.items() if item is not None}
+    given["aliases"] = list(value.aliases)
     given["targets"] = [target._asdict() for target in value.targets]
     given["custom_headers"] = dict(value.custom_headers)
     given["sealed_headers"] = dict(value.sealed_headers)
@@ -168,6 +174,7 @@ def virtual_model_document(value: VirtualModel) -> str:
 def read_virtual_model(document: str, *, version: int, created_at: int, updated_at: int) -> VirtualModelRecord:
     """Raises ValueError or TypeError when the document is not a virtual model's."""
     given = _known(document, _VIRTUAL_MODEL_FIELDS)
+    given["aliases"] = tuple(given.get("aliases", ()))
     given["targets"] = tuple(TargetSpec(**target) for target in given["targets"])
     for price in _PRICES:
         if price in given:

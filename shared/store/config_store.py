@@ -5,7 +5,7 @@ Synchronous: call it from a thread. Every method raises StoreUnavailable when AW
 
 from __future__ import annotations
 
-from shared.gateway.catalog import Catalog
+from shared.gateway.catalog import Catalog, by_name
 from shared.store.change import CONFIG_SCOPE, VERSION_KEY
 from shared.store.config_endpoints import Endpoints
 from shared.store.config_seeds import Seeds
@@ -34,7 +34,7 @@ class ConfigStore(Endpoints, VirtualModels, ToolPatterns, SettingsStore, Seeds):
         return Catalog(
             version=found.version,
             endpoints={each.id: each.endpoint() for each in found.endpoints},
-            virtual_models={each.name: each.value for each in found.virtual_models},
+            virtual_models=by_name(each.value for each in found.virtual_models),
             tool_patterns=tuple(each.pattern() for each in by_priority(found.tool_patterns) if each.enabled),
             formats_on=found.formats.on,
             formats_off=found.formats.off,

@@ -33,12 +33,12 @@ class NotFound(Refusal):
 
 
 class DuplicateName(Refusal):
-    """Another record of the same kind bears the name."""
+    """Another record of the same kind bears the name; `param` is the field that asked for it."""
 
     code = "duplicate_name"
 
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"another {kind} is named '{name}'; choose another name", param="name")
+    def __init__(self, kind: str, name: str, param: str = "name") -> None:
+        super().__init__(f"another {kind} is named '{name}'; choose another name", param=param)
         self.kind = kind
         self.name = name
 

@@ -70,7 +70,7 @@ def refusal(error: GatewayError) -> tuple[int, JsonObject, dict[str, str]]:
             )
             return error.status, {"error": text, "virtual_models": list(error.names)}, {}
         case DuplicateName():
-            return error.status, {"error": error.message, **_field("name", error.message)}, {}
+            return error.status, {"error": error.message, **_field(error.param or "name", error.message)}, {}
         case InvalidRequest() if error.status == 400 and error.param:
             return 422, {"error": error.message, **_field(error.param, error.message)}, {}
         case _:

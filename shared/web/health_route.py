@@ -63,7 +63,7 @@ class HealthRoute:
             "timestamp": int(time.time()),
             "store": store,
             "endpoints": endpoints,
-            "virtual_models": sum(model.enabled for model in catalog.virtual_models.values()),
+            "virtual_models": len({model.name for model in catalog.virtual_models.values() if model.enabled}),
         }
         headers = [(b"cache-control", b"no-store"), *success_headers(caller_of(scope))]
         await send_json(send, 200, dumps(body), headers)

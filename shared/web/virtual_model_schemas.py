@@ -26,6 +26,7 @@ Seal: TypeAlias = Callable[[str, int], bytes]
 MASK = "********"  # stands for the value of a header that holds a secret
 _MOST_HEADERS = 50
 _HEADER_CHARS = 4_096
+_MOST_ALIASES = 16
 _PROMPT_BYTES = 200_000  # an item of DynamoDB has 400 KB for everything
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
@@ -83,6 +84,12 @@ def _headers(value: Any) -> dict[str, str]:
     return headers
 
 
+def _aliases(names: list[str]) -> list[str]:
+    if twice := next((name for number, name in enumerate(names) if name in names[:number]), None):
+        raise ValueError(f"{twice} is there twice")
+    return names
+
+
 def _prompt(value: str | None) -> str | None:
     if value and len(value.encode()) > _PROMPT_BYTES:
         raise ValueError(f"must be at most {_PROMPT_BYTES} bytes long")
@@ -102,6 +109,11 @@ CustomHeaders = Annotated[
             "description": f"sent to the backend; values of secret headers are read as {MASK}, which keeps the stored",
         }
     ),
+]
+Aliases = Annotated[
+    list[Name],
+    AfterValidator(_aliases),
+    Field(max_length=_MOST_ALIASES, description="other names; no other virtual model may have one of them"),
 ]
 Reasoning: TypeAlias = Literal["field", "inline", "hidden"]
 """How thinking is shown: as `reasoning_content`, in the text, or not at all; null goes by `show_reasoning`."""
@@ -163,6 +175,7 @@ class VirtualModelRow(BaseModel):
 
     id: int
     name: str
+    aliases: list[str] = Field(description="other names of it; what it does counts under `name`")
     endpoint_id: int
     actual_model: str
     targets: list[Target]
@@ -207,6 +220,7 @@ class VirtualModelChange(Form):
 
     # what a client left out is never read: `given` looks at what it sent
     name: Name = ""
+    aliases: Aliases = Field(default_factory=list)
     endpoint_id: EndpointId = 0
     actual_model: ActualModel = ""
     targets: Annotated[list[NewTarget], Field(min_length=1, max_length=32)] = Field(default_factory=list)
@@ -233,6 +247,7 @@ class VirtualModelChange(Form):
     def changes(self, current: VirtualModel | None, seal: Seal) -> dict[str, Any]:
         """The virtual model's new fields; raises InvalidFields. `current` None is a new one."""
         changes = self.given("name", *_DEFAULTS, *_PRICES, *_FLAGS)
+        changes |= self._alias_changes(current)
         targets = self._targets(current)
         if current is None or targets != current.targets:
             changes["targets"] = targets
@@ -245,6 +260,14 @@ class VirtualModelChange(Form):
         secret = any(map(_is_secret, self.custom_headers))
         empty = VirtualModel(id=new_id() if secret else 0, name="", targets=())
         return replace(empty, **self.changes(None, lambda text, _: seal(text, empty.id)))
+
+    def _alias_changes(self, current: VirtualModel | None) -> dict[str, Any]:
+        before = current.aliases if current else ()
+        after = tuple(self.aliases) if "aliases" in self.model_fields_set else before
+        if (name := self.name or (current.name if current else "")) in after:
+            field = "aliases" if "aliases" in self.model_fields_set else "name"
+            raise InvalidFields([FieldError(field, f"{name} cannot be both its name and an alias of it")])
+        return {} if after == before else {"aliases": after}
 
     def _header_changes(self, current: VirtualModel | None, seal: Seal) -> dict[str, Any]:
         """Plain headers as they are, secret ones sealed; the mask keeps what is stored."""
@@ -292,6 +315,7 @@ def virtual_model_row(record: VirtualModelRecord, endpoint: Endpoint | None) -> 
     return {
         "id": value.id,
         "name": value.name,
+        "aliases": list(value.aliases),
         **value.targets[0]._asdict(),
         "targets": [target._asdict() for target in value.targets],
         "endpoint_name": endpoint.name if endpoint else None,

@@ -51,6 +51,7 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
     "whole-upstream": on("main", disable_streaming=True),
     "whole-downstream": on("main", force_non_streaming=True),
     "no-reasoning": on("main", show_reasoning=False),
+    "named-twice": on("main", aliases=["other-name"]),
 }
 
 

@@ -79,7 +79,8 @@ class Served:
                 targets = [
                     {"endpoint_id": self.ids[each], "actual_model": actual(name)} for each in fields["endpoints"]
                 ]
-                body = {**rest, "name": self.model(name), "targets": targets}
+                names = {"name": self.model(name), "aliases": [self.model(each) for each in rest.pop("aliases", [])]}
+                body = {**rest, **names, "targets": targets}
                 _created(admin.post("/api/admin/virtual-models", json=body))
         wanted = {self.model(name) for name, fields in MODELS.items() if fields.get("enabled", True)}
         deadline = time.monotonic() + _START_SECONDS

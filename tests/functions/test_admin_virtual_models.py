@@ -74,6 +74,7 @@ async def test_creates_with_everything_unset(admin: httpx.AsyncClient, endpoint:
     assert row == {
         "id": 1,
         "name": "fast",
+        "aliases": [],
         "endpoint_id": endpoint.id,
         "actual_model": "gpt-x",
         "targets": [{"endpoint_id": endpoint.id, "actual_model": "gpt-x"}],
@@ -442,3 +443,72 @@ async def test_every_proposed_price_can_be_taken_over(admin: httpx.AsyncClient, 
         prices = {name: price for name, price in proposal.items() if name in PRICES}
         row = await created(admin, a_model(endpoint, name=proposal["model"], **prices))
         assert {name: row[name] for name in prices} == prices
+
+
+async def test_other_names_are_kept_in_their_order(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    row = await created(admin, a_model(endpoint, aliases=["gpt-4o", " claude "]))
+    assert row["aliases"] == ["gpt-4o", "claude"]
+    path = f"/virtual-models/{row['id']}"
+    assert (await admin.put(path, json={"temperature": 1})).json()["aliases"] == ["gpt-4o", "claude"]
+    assert (await admin.put(path, json={"aliases": ["claude", "x"]})).json()["aliases"] == ["claude", "x"]
+    await created(admin, a_model(endpoint, name="gpt-4o"))  # free again
+
+
+async def test_a_name_and_an_alias_are_taken_alike(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    row = await created(admin, a_model(endpoint, aliases=["quick"]))
+    taken = await created(admin, a_model(endpoint, name="slow", aliases=["late"]))
+    for body, field, name in (
+        (a_model(endpoint, name="quick"), "name", "quick"),
+        (a_model(endpoint, name="new", aliases=["fast"]), "aliases", "fast"),
+        (a_model(endpoint, name="new", aliases=["ok", "quick"]), "aliases", "quick"),
+    ):
+        answer = await admin.post("/virtual-models", json=body)
+        assert answer.status_code == 409
+        (wrong,) = answer.json()["fields"]
+        assert wrong["field"] == field
+        assert f"'{name}'" in wrong["message"]
+    path = f"/virtual-models/{taken['id']}"
+    for body, field in (({"name": "quick"}, "name"), ({"aliases": ["fast"]}, "aliases")):
+        answer = await admin.put(path, json=body)
+        assert (answer.status_code, answer.json()["fields"][0]["field"]) == (409, field)
+    # a rename that keeps the old name as an alias, and one that takes it back
+    swapped = (await admin.put(path, json={"name": "late", "aliases": ["slow"]})).json()
+    assert (swapped["name"], swapped["aliases"]) == ("late", ["slow"])
+    assert (await admin.delete(path)).status_code == 200
+    await created(admin, a_model(endpoint, name="slow", aliases=["late"]))
+    assert row["id"] != taken["id"]
+
+
+@pytest.mark.parametrize(
+    ("aliases", "field"),
+    [
+        ([""], "aliases[0]"),
+        (["ok", "x" * 129], "aliases[1]"),
+        (["line\nbreak"], "aliases[0]"),
+        ([3], "aliases[0]"),
+        ("quick", "aliases"),
+        (None, "aliases"),
+        (["a", " a"], "aliases"),
+        (["fast"], "aliases"),
+        ([f"n{number}" for number in range(17)], "aliases"),
+    ],
+)
+async def test_aliases_that_cannot_be(
+    aliases: Any, field: str, admin: httpx.AsyncClient, endpoint: EndpointRecord
+) -> None:
+    assert wrong_fields(await admin.post("/virtual-models", json=a_model(endpoint, aliases=aliases))) == [field]
+
+
+async def test_a_name_that_is_its_own_alias(admin: httpx.AsyncClient, endpoint: EndpointRecord) -> None:
+    row = await created(admin, a_model(endpoint, aliases=["quick"]))
+    assert wrong_fields(await admin.put(f"/virtual-models/{row['id']}", json={"name": "quick"})) == ["name"]
+
+
+async def test_of_two_who_want_an_alias_at_once_one_has_it(busy: httpx.AsyncClient, serial_store: ConfigStore) -> None:
+    endpoint = add_endpoint(serial_store)
+    names = [("m1", ["shared"]), ("m2", ["shared"]), ("m3", ["shared"]), ("shared", [])]
+    answers = await asyncio.gather(
+        *(busy.post("/virtual-models", json=a_model(endpoint, name=name, aliases=given)) for name, given in names)
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    assert len(serial_store.list_virtual_models()) == 1

@@ -226,3 +226,40 @@ def test_an_unreachable_store_is_unavailable() -> None:
     nobody.connection._aws_access_key_id = nobody.connection._aws_secret_access_key = "test"
     with pytest.raises(StoreUnavailable, match="EndpointConnectionError"):
         ConfigStore(nobody).load_catalog()
+
+
+def test_an_alias_is_a_name_that_no_other_may_have(store: ConfigStore) -> None:
+    endpoint = store.create_endpoint(an_endpoint())
+    fast = store.create_virtual_model(a_virtual_model(endpoint.id, aliases=("quick", "gpt")))
+    slow = store.create_virtual_model(a_virtual_model(endpoint.id, name="slow"))
+    assert store.get_virtual_model(fast.id) == fast
+    for changes, param in (({"name": "gpt"}, "name"), ({"aliases": ("fast",)}, "aliases")):
+        with pytest.raises(DuplicateName) as refused:
+            store.update_virtual_model(slow.id, changes)
+        assert refused.value.param == param
+    store.create_endpoint(an_endpoint(name="gpt"))  # another kind
+    store.update_virtual_model(fast.id, {"aliases": ("gpt",)})
+    store.update_virtual_model(slow.id, {"aliases": ("quick",)})
+    store.delete_virtual_model(fast.id)
+    store.update_virtual_model(slow.id, {"aliases": ("quick", "gpt", "fast")})
+
+
+def test_the_catalog_knows_a_virtual_model_under_all_its_names(store: ConfigStore) -> None:
+    endpoint = store.create_endpoint(an_endpoint())
+    store.create_virtual_model(a_virtual_model(endpoint.id, aliases=("quick",)))
+    found = store.load_catalog().virtual_models
+    assert set(found) == {"fast", "quick"}
+    assert found["fast"] is found["quick"]
+    assert found["quick"].name == "fast"
+
+
+def test_a_cascade_frees_every_name_however_many_there_are(store: ConfigStore) -> None:
+    endpoint = store.create_endpoint(an_endpoint())
+    for number in range(8):
+        aliases = tuple(f"alias-{number}-{each}" for each in range(16))
+        store.create_virtual_model(a_virtual_model(endpoint.id, name=f"model-{number}", aliases=aliases))
+    store.delete_endpoint(endpoint.id, cascade=True)
+    assert store.list_virtual_models() == []
+    assert store.list_endpoints() == []
+    again = store.create_endpoint(an_endpoint())
+    store.create_virtual_model(a_virtual_model(again.id, name="alias-7-15", aliases=("model-0",)))
