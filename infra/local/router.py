@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from infra.routes import ROUTES, Access, Route
 from shared.errors import GatewayError, MethodNotAllowed, RouteNotFound
+from shared.garbage import loading
 from shared.web.asgi import App, Receive, Scope, Send
 
 SendError = Callable[[Scope, Send, GatewayError], Awaitable[None]]
@@ -42,9 +43,10 @@ class Router:
 
     def preload(self) -> None:
         """Import every function now, so that the first request is as fast as the second."""
-        for routes in self._exact.values():
-            for route in routes:
-                self._app(route.function)
+        with loading():
+            for routes in self._exact.values():
+                for route in routes:
+                    self._app(route.function)
 
     def _find(self, method: str, path: str) -> App:
         routes = self._exact.get(path) or self._exact.get(path.rstrip("/")) or ()

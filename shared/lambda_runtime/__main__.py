@@ -12,6 +12,7 @@ import signal
 import sys
 from importlib import import_module
 
+from shared.garbage import loading
 from shared.lambda_runtime.failure import init_failure
 from shared.lambda_runtime.loop import run
 from shared.lambda_runtime.runtime_api import RuntimeApi
@@ -34,7 +35,8 @@ def main() -> int:
     try:
         chosen = read_settings(os.environ)
         log_to_stderr(chosen.log_level, as_json=chosen.log_format == "json")
-        app = load(sys.argv[1] if len(sys.argv) > 1 else os.environ["_HANDLER"])
+        with loading():
+            app = load(sys.argv[1] if len(sys.argv) > 1 else os.environ["_HANDLER"])
     except (Exception, SystemExit) as error:  # the outermost handler: Lambda must be told why there is no function
         log.exception("the app cannot be loaded")
         asyncio.run(RuntimeApi(address).report_init(init_failure(error)))

@@ -20,7 +20,7 @@ from shared.gateway.answer import Answer, Gateway
 from shared.gateway.metering import Caller
 from shared.protocols.fields import read_object
 from shared.protocols.rendering import Envelope, StreamRenderer, Wire
-from shared.web.asgi import Headers, Receive, Scope, Send, read_body, send_json, while_client_stays
+from shared.web.asgi import Headers, Later, Receive, Scope, Send, read_body, send_json, while_client_stays
 from shared.web.extensions import FAILURE, ending_before, takes_failures
 from shared.web.responses import answer_headers, caller_of, error_headers, wanted_headers
 from shared.wire import dumps
@@ -66,7 +66,8 @@ class ChatRoute:
         """Run the exchange, fill its silences, and stop it when the client leaves; whether it came to its end."""
         if not request.stream:
             return await while_client_stays(exchange.run(request), receive)
-        keeper = asyncio.create_task(exchange.fill_silences(self._keep_alive_seconds))
+        seconds = self._keep_alive_seconds
+        keeper = Later(seconds, lambda: exchange.fill_silences(seconds))
         try:
             return await while_client_stays(exchange.run(request), receive)
         finally:
