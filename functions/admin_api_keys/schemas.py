@@ -74,7 +74,7 @@ class ApiKey(BaseModel):
     revoked_at: int | None
     expires_at: int | None = Field(description="from then on it opens nothing")
     previous_key_until: int | None = Field(description="until then the secret before the last rotation opens, too")
-    allowed_models: list[str] = Field(description="names of virtual models; none: all of them")
+    allowed_models: list[str] = Field(description="virtual models by name, not by alias; none: all of them")
     requests_per_minute: int | None
     tokens_per_minute: int | None
     parallel_requests: int | None

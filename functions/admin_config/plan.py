@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from functions.admin_config.document import Document, Written, defaults_of
+from functions.admin_config.model_names import ModelStep, given_twice, in_order
 from shared.gateway.catalog import VirtualModel
 from shared.store.audit import Entry
 from shared.store.audit_entry import formats_entry, record_entry, settings_entry
@@ -59,7 +60,7 @@ class Planner:
         if wanted.endpoints is not None:
             self._endpoints(wanted.endpoints, found, ids)
         if wanted.virtual_models is not None:
-            self._virtual_models(wanted.virtual_models, found, ids)
+            self._virtual_models(wanted.virtual_models, found, ids, prune=prune)
         if wanted.tool_patterns is not None:
             self._tool_patterns(wanted.tool_patterns, found)
         if wanted.formats is not None:
@@ -116,7 +117,8 @@ class Planner:
 
     # -- virtual models ----------------------------------------------------------------------------------------------
 
-    def _virtual_models(self, rows: list[dict[str, Any]], found: Written, ids: dict[str, int]) -> None:
+    def _virtual_models(self, rows: list[dict[str, Any]], found: Written, ids: dict[str, int], *, prune: bool) -> None:
+        models: list[ModelStep] = []
         stored = {each.name: each for each in found.virtual_models}
         for place, name, row in self._named(rows, "virtual_models", "name"):
             current = stored.get(name)
@@ -136,7 +138,19 @@ class Planner:
             except InvalidFields as invalid:
                 self._refuse(place, invalid)
                 continue
-            self._step(record_entry(current, after), self._model_change(current, body, ids))
+            before = current.names if current else ()
+            apply = self._model_change(current, body, ids)
+            models.append(ModelStep(place, before, after.names, record_entry(current, after), apply))
+        listed = {row.get("name") for row in rows}
+        for model in found.virtual_models:
+            if model.name not in listed:
+                entry = record_entry(model, None if prune else model)
+                delete = partial(self._store.delete_virtual_model, model.id, model.version)
+                models.append(ModelStep("virtual_models", model.names, () if prune else model.names, entry, delete))
+        ordered, stuck = in_order(models)
+        self._wrong += given_twice(models) or stuck
+        for each in ordered:
+            self._step(each.entry, each.apply)
 
     def _model_change(
         self, current: VirtualModelRecord | None, body: dict[str, Any], ids: dict[str, int]
@@ -237,16 +251,7 @@ class Planner:
 
     def _prune(self, wanted: Document, found: Written) -> None:
         """Of the parts that the document has, what it does not list; endpoints last, for models point at them."""
-        listed = {row.get("name") for row in wanted.virtual_models or ()}
-        staying = []
-        for model in found.virtual_models:
-            if wanted.virtual_models is not None and model.name not in listed:
-                self._step(
-                    record_entry(model, None),
-                    partial(self._store.delete_virtual_model, model.id, model.version),
-                )
-            elif wanted.virtual_models is None:
-                staying.append(model)
+        staying = found.virtual_models if wanted.virtual_models is None else []
         patterns = {row.get("pattern_name") for row in wanted.tool_patterns or ()}
         for pattern in found.tool_patterns if wanted.tool_patterns is not None else ():
             if pattern.name not in patterns:

@@ -12,6 +12,7 @@ from openai import APIError, OpenAI
 from tests.contract.asking import CHAT, HELLO, a_chat, check_chunks, chunks_of, error_in, text_in
 from tests.contract.catalogue import BACKUP_KEY, actual
 from tests.contract.served import Served
+from tests.contract.test_activity import rows_of
 from tests.upstreams.openai import DONE, recorded
 from tests.upstreams.script import CUT, Gate, Reply, frames_of, says, streams
 from tests.upstreams.server import Upstream
@@ -207,3 +208,52 @@ def test_headers_stay_ascii_whatever_the_names_are(http: httpx.Client, served: S
     while (found := http.get(f"/v1/models/{body['name']}")).status_code == 404 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert found.json()["id"] == body["name"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_alias_is_the_virtual_model_and_counts_as_it(
+    stream: bool, http: httpx.Client, served: Served, upstream: Upstream
+) -> None:
+    """The answer bears the name that was asked for, as OpenAI's clients expect."""
+    alias, request_id = served.model("other-name"), f"alias-{served.token}-{stream}"
+    response = http.post(CHAT, json=a_chat(alias, stream=stream), headers={"x-request-id": request_id})
+    assert response.status_code == 200
+    if stream:
+        assert {chunk["model"] for chunk in chunks_of(response.content)} == {alias}
+    else:
+        assert response.json()["model"] == alias
+    assert response.headers["x-gateway-model"] == upstream.last.body["model"] == actual("named-twice")
+    (row,) = rows_of(served, request_id, 1)
+    assert row["virtual_model"] == served.model("named-twice")
+
+
+def test_every_route_takes_an_alias(http: httpx.Client, served: Served, upstream: Upstream) -> None:
+    for path, body in (("/v1/embeddings", {"input": "x"}), ("/v1/completions", {"prompt": "x"})):
+        response = http.post(path, json={"model": served.model("other-name"), **body})
+        assert (response.status_code, response.json()["model"]) == (200, served.model("other-name"))
+
+
+def test_pickers_find_a_model_under_all_its_names(http: httpx.Client, client: OpenAI, served: Served) -> None:
+    name, alias = served.model("named-twice"), served.model("other-name")
+    listed = {row.id: row for row in client.models.list()}
+    assert listed[alias].to_dict() == {**listed[name].to_dict(), "id": alias}
+    assert client.models.retrieve(alias).id == alias
+    page = http.get("/v1/models?limit=1000", headers={"anthropic-version": "2023-06-01"}).json()
+    assert {name, alias} <= {row["id"] for row in page["data"]}
+
+
+def test_a_key_for_a_model_may_use_its_aliases(served: Served, upstream: Upstream) -> None:
+    name, alias = served.model("named-twice"), served.model("other-name")
+    with served.administrator() as admin:
+        body = {"label": f"alias-{served.token}", "allowed_models": [name], "requests_per_minute": 2}
+        made = admin.post("/api/admin/api-keys", json=body).json()
+        try:
+            headers = {"authorization": f"Bearer {made['api_key']}"}
+            with httpx.Client(base_url=served.api, headers=headers, timeout=20) as mine:
+                assert {row["id"] for row in mine.get("/v1/models").json()["data"]} == {name, alias}
+                assert mine.post(CHAT, json=a_chat(served.model("chat"))).status_code == 403
+                assert mine.post(CHAT, json=a_chat("nobody")).status_code == 403
+                statuses = [mine.post(CHAT, json=a_chat(each)).status_code for each in (name, alias, alias)]
+                assert statuses == [200, 200, 429]
+        finally:
+            admin.delete(f"/api/admin/api-keys/{made['id']}").raise_for_status()

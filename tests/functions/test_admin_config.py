@@ -72,6 +72,7 @@ def furnished(store: ConfigStore, sealer: KeyFileSealer) -> None:
             "fast",
             (TargetSpec(endpoint.id, "m-1"), TargetSpec(other.id, "m-2")),
             temperature=0.0,
+            aliases=("gpt-4o", "quick"),
             system_prompt="Be short: yes\n- really",
             custom_headers={"x-team": "blue"},
             sealed_headers={"x-api-key": "c2VhbGVk"},
@@ -98,6 +99,7 @@ async def test_the_export_says_everything_but_secrets_and_defaults(
     assert found["virtual_models"] == [
         {
             "name": "fast",
+            "aliases": ["gpt-4o", "quick"],
             "temperature": 0.0,
             "system_prompt": "Be short: yes\n- really",
             "show_reasoning": False,
@@ -270,3 +272,51 @@ async def test_a_bomb_is_small(admin: Admin) -> None:
     assert "alias" in (await admin.take(bomb, 422))["error"]
     await admin.take("version: 1\nsettings: " + "[" * 5_000, 422)
     assert (await admin.calls.post(IMPORT, json={"document": "x" * (3 << 20)})).status_code == 422
+
+
+def models(*rows: dict[str, Any]) -> dict[str, Any]:
+    """A document of virtual models alone, on the endpoint `backend`."""
+    return {
+        "version": 1,
+        "virtual_models": [{"targets": [{"endpoint": "backend", "actual_model": "m"}], **row} for row in rows],
+    }
+
+
+async def test_an_alias_can_go_to_another_model_whichever_comes_first(admin: Admin, store: ConfigStore) -> None:
+    add_endpoint(store)
+    await admin.take(models({"name": "a"}, {"name": "b", "aliases": ["x", "y"]}, {"name": "old"}))
+    moved = models({"name": "a", "aliases": ["x", "old"]}, {"name": "b", "aliases": ["y"]})
+    planned = await admin.take(moved, dry_run="true", prune="true")
+    assert told(planned) == [
+        ("update", "virtual_model", "b"),
+        ("delete", "virtual_model", "old"),
+        ("update", "virtual_model", "a"),
+    ]
+    assert planned["changes"][2]["changes"] == [{"field": "aliases", "before": None, "after": ["x", "old"]}]
+    assert told(await admin.take(moved, prune="true")) == told(planned)
+    assert {each.name: each.value.aliases for each in store.list_virtual_models()} == {"a": ("x", "old"), "b": ("y",)}
+    left_out = await admin.take(models({"name": "a"}, {"name": "b", "aliases": ["y"]}))
+    assert told(left_out) == [("update", "virtual_model", "a")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "place"),
+    [
+        (({"name": "new", "aliases": ["a"]},), "virtual_models[0].aliases"),
+        (({"name": "new", "aliases": ["x"]},), "virtual_models[0].aliases"),
+        (({"name": "x"},), "virtual_models[0].name"),
+        (({"name": "new", "aliases": ["n"]}, {"name": "newer", "aliases": ["n"]}), "virtual_models[1].aliases"),
+        (({"name": "new", "aliases": ["new"]},), "virtual_models[0].aliases"),
+        (({"name": "a", "aliases": ["z"]}, {"name": "b", "aliases": ["x"]}), "virtual_models[0].aliases"),
+    ],
+)
+async def test_a_name_that_two_would_have_is_told_before_anything_is_written(
+    rows: tuple[dict[str, Any], ...], place: str, admin: Admin, store: ConfigStore
+) -> None:
+    add_endpoint(store)
+    await admin.take(models({"name": "a", "aliases": ["x"]}, {"name": "b", "aliases": ["z"]}))
+    before = store.read_version()
+    for dry_run in ("true", "false"):
+        refused = await admin.take(models(*rows), 422, dry_run=dry_run)
+        assert place in [each["field"] for each in refused["fields"]]
+    assert store.read_version() == before
