@@ -19,7 +19,7 @@ from shared.chat.request import (
 )
 from shared.errors import ModelNotAllowed, RateLimited
 from shared.gateway.pricing import Prices
-from shared.gateway.tokens import estimate_input
+from shared.gateway.tokens import likely_input
 from shared.wire import dumps
 
 ASSUMED_OUTPUT_TOKENS = 8_192  # of an answer whose length nobody has limited; a budget then limits it to this
@@ -150,7 +150,7 @@ def demand_of(request: ChatRequest | EmbeddingRequest, limits: Limits, prices: P
     if limits.tokens_per_minute is not None:
         # an answer of unknown length would nearly always be taken for longer than it is: the settlement counts it
         known = isinstance(request, EmbeddingRequest) or request.sampling.max_tokens is not None
-        tokens = estimate_input(request) + (output if known else 0)
+        tokens = likely_input(request) + (output if known else 0)
     cost = 0
     if limits.budgeted and prices is not None:
         dearest = max(prices.input, prices.cache_read, prices.cache_write_5m, prices.cache_write_1h)

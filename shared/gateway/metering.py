@@ -28,7 +28,10 @@ CLIENT_CLOSED = 499
 _USER_AGENT_CHARS = 200
 _PATH_CHARS = 200
 _ADDRESS_CHARS = 64
+_THOUGHT, _SAID, _CALLED = 0, 1, 2  # a call's number is added; what belongs together is counted in a row
+_VOICES_PER_CHOICE = 1 << 16
 _MOST_KEPT_CHARS = 1 << 20  # of an answer, for an estimate; what lies behind is taken to be like it
+_CHARS_PER_TOKEN = 4  # of a piece longer than that, which is not kept at all
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ class Meter:
 
     __slots__ = (
         "_attempt", "_caller", "_chars", "_closed", "_first", "_prices", "_recorder", "_reported_chars",
-        "_reported_texts", "_request", "_started", "_stop", "_texts", "_thought_chars", "_time_ms", "_virtual_model",
+        "_reported_texts", "_request", "_started", "_stop", "_texts", "_time_ms", "_virtual_model", "_voices",
         "usage",
     )  # fmt: skip
 
@@ -89,8 +92,8 @@ class Meter:
         self._time_ms = time.time_ns() // 1_000_000
         self._first: float | None = None
         self._texts: list[str] = []
+        self._voices: list[int] = []  # whose text it is: a choice's thoughts, its words, or one of its calls
         self._chars = 0
-        self._thought_chars = 0
         self._reported_chars = 0  # that had arrived when the backend last reported its usage
         self._reported_texts = 0
         self._closed = False
@@ -104,13 +107,16 @@ class Meter:
                 kind = type(event)
                 if kind is TextDelta or kind is RefusalDelta:
                     text = event.text  # type: ignore[union-attr]
+                    voice = _SAID
                 elif kind is ReasoningDelta:
                     text = event.text  # type: ignore[union-attr]
-                    self._thought_chars += len(text)
+                    voice = _THOUGHT
                 elif kind is ToolCallDelta:
                     text = event.arguments  # type: ignore[union-attr]
+                    voice = _CALLED + event.call  # type: ignore[union-attr]
                 elif kind is ToolCallStarted:
                     text = event.name  # type: ignore[union-attr]
+                    voice = _CALLED + event.call  # type: ignore[union-attr]
                 elif kind is UsageReported:
                     self.usage = event.usage  # type: ignore[union-attr]
                     reported = True
@@ -120,6 +126,7 @@ class Meter:
                 self._chars += len(text)
                 if self._chars <= _MOST_KEPT_CHARS:
                     self._texts.append(text)
+                    self._voices.append(voice + event.choice * _VOICES_PER_CHOICE)  # type: ignore[union-attr]
                 if self._first is None:
                     self._first = time.monotonic()
             if reported:
@@ -155,22 +162,35 @@ class Meter:
         """
         usage = self.usage
         if usage is None:
-            output = self._estimate_behind(0, 0)
-            thought = -(-output * self._thought_chars // self._chars) if self._chars else 0
-            return Usage(estimate_input(self._request), output, reasoning_tokens=thought, source=source)
+            output, thought = self._estimate_behind(0, 0)
+            return Usage(self._estimate_input(), output, reasoning_tokens=thought, source=source)
         output = usage.output_tokens
         if not output:
-            output = self._estimate_behind(0, 0)
+            output, _ = self._estimate_behind(0, 0)
         elif self._chars > self._reported_chars:
-            output += self._estimate_behind(self._reported_texts, self._reported_chars)
-        fresh = usage.input_tokens if usage.prompt_tokens else estimate_input(self._request)
+            output += self._estimate_behind(self._reported_texts, self._reported_chars)[0]
+        fresh = usage.input_tokens if usage.prompt_tokens else self._estimate_input()
         if (fresh, output) == (usage.input_tokens, usage.output_tokens):
             return usage
         return usage._replace(input_tokens=fresh, output_tokens=output, source=source)
 
-    def _estimate_behind(self, text: int, chars: int) -> int:
-        """The tokens of what arrived behind so many texts and characters."""
-        return estimate_texts(self._texts[text:], self._chars - chars)
+    def _estimate_input(self) -> int:
+        return estimate_input(self._request, self._stop.actual_model)
+
+    def _estimate_behind(self, text: int, chars: int) -> tuple[int, int]:
+        """The tokens of what arrived behind so many texts and characters, and those of thoughts among them."""
+        deltas: dict[int, list[str]] = {}
+        for voice, delta in zip(self._voices[text:], self._texts[text:], strict=True):
+            deltas.setdefault(voice, []).append(delta)
+        words: tuple[list[str], list[str]] = ([], [])
+        for voice, parts in deltas.items():
+            words[voice % _VOICES_PER_CHOICE == _THOUGHT].append("".join(parts))
+        said, thought = (estimate_texts(texts, self._stop.actual_model) for texts in words)
+        kept = sum(len(each) for texts in words for each in texts)
+        behind = self._chars - chars
+        if not kept:
+            return -(-behind // _CHARS_PER_TOKEN), 0
+        return round((said + thought) * behind / kept), round(thought * behind / kept)
 
     def _close(self, outcome: Outcome, status: int, code: str | None, usage: Usage) -> None:
         if self._closed:
