@@ -11,12 +11,14 @@ from pydantic import ValidationError
 
 from functions.admin_config.document import Document, Written, defaults_of
 from functions.admin_config.model_names import ModelStep, given_twice, in_order
+from shared.errors import InvalidRequest
 from shared.gateway.catalog import VirtualModel
 from shared.store.audit import Entry
 from shared.store.audit_entry import formats_entry, record_entry, settings_entry
 from shared.store.config_records import EndpointRecord, FormatSwitches, VirtualModelRecord
 from shared.store.config_store import ConfigStore
 from shared.store.seal import Sealer
+from shared.store.stored_secrets import check_headers, check_key, check_users
 from shared.tool_calls.formats import BY_ID
 from shared.web.admin_errors import FieldError, InvalidFields, field_errors
 from shared.web.endpoint_schemas import EndpointChange, NewEndpoint
@@ -53,10 +55,12 @@ class Planner:
         self._secrets = secrets
         self._wrong: list[FieldError] = []
         self._steps: list[Step] = []
+        self._endpoints_after: dict[int, EndpointRecord] = {}
 
     def plan(self, wanted: Document, found: Written, *, prune: bool) -> list[Step]:
         """In the order in which they can be done. Raises InvalidFields with everything that is wrong."""
         ids = {each.name: each.id for each in found.endpoints}
+        self._endpoints_after = {each.id: each for each in found.endpoints}
         if wanted.endpoints is not None:
             self._endpoints(wanted.endpoints, found, ids)
         if wanted.virtual_models is not None:
@@ -89,15 +93,20 @@ class Planner:
                 continue
             try:
                 changes = form.changes(current) | form.key_changes(_Unsealed(), current.id if current else 0)
-            except InvalidFields as invalid:
+                after = replace(current, **changes) if current else EndpointRecord(**changes)
+                if current:
+                    check_key(current, after)
+                    check_users(current, after, found.virtual_models)
+            except (InvalidFields, InvalidRequest) as invalid:
                 self._refuse(place, invalid)
                 continue
             if current is not None:
-                after = replace(current, **changes)
+                self._endpoints_after[current.id] = after
                 self._step(record_entry(current, after), self._endpoint_change(current, form))
             else:
                 ids[name] = _UNBORN + len(ids)
-                self._step(record_entry(None, EndpointRecord(**changes)), self._endpoint_birth(form, ids))
+                self._endpoints_after[ids[name]] = after
+                self._step(record_entry(None, after), self._endpoint_birth(form, ids))
 
     def _endpoint_change(self, current: EndpointRecord, form: EndpointChange) -> Callable[[], object]:
         def apply() -> object:
@@ -133,9 +142,10 @@ class Planner:
                 if current is not None:
                     changes = form.changes(current.value, lambda text, owner: b"another")
                     after = VirtualModelRecord(replace(current.value, **changes))
+                    check_headers(current.value, after.value, self._endpoints_after)
                 else:
                     after = VirtualModelRecord(form.value(lambda: 0, lambda text, owner: b"another"))
-            except InvalidFields as invalid:
+            except (InvalidFields, InvalidRequest) as invalid:
                 self._refuse(place, invalid)
                 continue
             before = current.names if current else ()
@@ -304,8 +314,11 @@ class Planner:
             self._wrong += field_errors((dict(each) for each in error.errors(include_input=False)), (place,))
             return None
 
-    def _refuse(self, place: str, invalid: InvalidFields) -> None:
-        self._wrong += [FieldError(f"{place}.{each.field}", each.message) for each in invalid.fields]
+    def _refuse(self, place: str, invalid: InvalidFields | InvalidRequest) -> None:
+        if isinstance(invalid, InvalidRequest):
+            self._wrong.append(FieldError(f"{place}.{invalid.param}", invalid.message))
+        else:
+            self._wrong += [FieldError(f"{place}.{each.field}", each.message) for each in invalid.fields]
 
     def _secret(self, told: Any, place: str, *, kept: bool) -> str | None:
         """The secret, MASK for the stored one, or None for none."""

@@ -11,12 +11,12 @@ from pydantic import BaseModel, Field
 from functions.admin_endpoint_probe.probe import PATIENCE, Fails, ListFailed, Probe, Stage, stage_of
 from shared.errors import GatewayError
 from shared.gateway.catalog import VirtualModel
-from shared.providers.address import locate
 from shared.providers.base import Timeouts, Upstream
 from shared.store.config_records import EndpointRecord
 from shared.store.config_store import ConfigStore
 from shared.store.health import HealthBoard
 from shared.store.seal import SealBroken, Sealer
+from shared.store.stored_secrets import check_key, origin_of
 from shared.web.admin_access import Access
 from shared.web.admin_app import admin_app, serve
 from shared.web.admin_errors import AdminRefusal, Problem
@@ -83,14 +83,16 @@ class _Probes:
     async def test(self, id: RecordId, unsaved: EndpointChange | None = None) -> EndpointWorks | EndpointFails:
         """A real call with the endpoint's key. A body is laid over what is stored and is not kept.
 
-        The stored key goes to the stored address only: a body that names another host brings its own `api_key`, or is
-        tested without one.
+        The stored key goes to the stored address only: a body that names another host brings its own `api_key`, or
+        says `clear_api_key` to be tested without one.
         """
         stored = await asyncio.to_thread(self._store.get_endpoint, id)
         record = unsaved.over(stored) if unsaved else stored
-        elsewhere = _origin(record) != _origin(stored)
+        elsewhere = origin_of(record) != origin_of(stored)
+        if not (unsaved and (unsaved.api_key or unsaved.clear_api_key)):
+            check_key(stored, record)
         try:
-            api_key = await self._key(stored, unsaved, elsewhere=elsewhere)
+            api_key = await self._key(stored, unsaved)
         except SealBroken as error:
             return EndpointFails(stage=stage_of(error), message=error.message, endpoint_status=None)
         probe = Probe(self._upstream, record.endpoint(), api_key, self._timeouts)
@@ -106,7 +108,7 @@ class _Probes:
     async def models(self, id: RecordId) -> ModelList:
         """The models that the endpoint offers, sorted."""
         record = await asyncio.to_thread(self._store.get_endpoint, id)
-        api_key = await self._key(record, None, elsewhere=False)
+        api_key = await self._key(record, None)
         try:
             found = await Probe(self._upstream, record.endpoint(), api_key, self._timeouts).models()
         except ListFailed as failed:
@@ -114,10 +116,10 @@ class _Probes:
             raise AdminRefusal(failed.status, failed.message, {"attempts": attempts}) from failed
         return ModelList(models=found)
 
-    async def _key(self, stored: EndpointRecord, unsaved: EndpointChange | None, *, elsewhere: bool) -> str | None:
+    async def _key(self, stored: EndpointRecord, unsaved: EndpointChange | None) -> str | None:
         if unsaved and (unsaved.api_key or unsaved.clear_api_key):
             return unsaved.api_key
-        if stored.sealed_key is None or elsewhere:
+        if stored.sealed_key is None:
             return None
         return await asyncio.to_thread(self._sealer.reveal, stored.sealed_key, stored.id)
 
@@ -138,10 +140,3 @@ class _Probes:
         elif error.another_target_may_help or error.status >= 500:
             self._health.note(endpoint_id, False, error.code, error.status)
         await self._health.flush()
-
-
-def _origin(record: EndpointRecord) -> tuple[object, ...]:
-    """Scheme, host and port that its calls go to; of an address that is no URL, as a RunPod endpoint's id, itself."""
-    if "://" not in record.url or not record.url.startswith("http"):
-        return (record.endpoint_type, record.url)
-    return locate(record.url)[:3]

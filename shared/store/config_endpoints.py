@@ -13,6 +13,7 @@ from shared.store.config_items import WORDS, endpoint_of
 from shared.store.config_records import EndpointRecord, VirtualModelRecord
 from shared.store.health import HEALTH_SCOPE
 from shared.store.refusals import Conflict, InUse, NotFound
+from shared.store.stored_secrets import check_key, check_users, origin_of
 
 
 class Endpoints(Edits):
@@ -41,13 +42,18 @@ class Endpoints(Edits):
     ) -> EndpointRecord:
         """Set the named fields. `expected` is the version the change was made for; None takes the last one.
 
-        Raises NotFound, Conflict or DuplicateName.
+        Raises NotFound, Conflict, DuplicateName, or InvalidRequest when a stored secret would go to another origin.
         """
 
         def attempt() -> EndpointRecord:
             current = self.get_endpoint(endpoint_id)
             changed = self._successor(current, replace(current, **changes), expected)
             change = Change(self._tables)
+            check_key(current, changed)
+            if origin_of(current) != origin_of(changed):
+                found = self._items.load()
+                check_users(current, changed, found.virtual_models)
+                change.only_if_nothing_changed_since(found.version)
             self._replace(change, current, changed)
             change.commit()
             return changed

@@ -13,6 +13,7 @@ from shared.store.config_items import virtual_model_of
 from shared.store.config_records import VirtualModelRecord
 from shared.store.price_history import PricesSince, read_prices
 from shared.store.refusals import Conflict
+from shared.store.stored_secrets import check_headers, keeps_secrets
 
 
 class VirtualModels(Edits):
@@ -44,7 +45,8 @@ class VirtualModels(Edits):
     def update_virtual_model(
         self, virtual_model_id: int, changes: Mapping[str, Any], expected: int | None = None
     ) -> VirtualModelRecord:
-        """Set the named fields; as `update_endpoint`, and InvalidRequest when a target's endpoint does not exist."""
+        """Set the named fields; as `update_endpoint`, and InvalidRequest when a target's endpoint does not exist or
+        would be sent a stored secret header."""
 
         def attempt() -> VirtualModelRecord:
             current = self.get_virtual_model(virtual_model_id)
@@ -53,6 +55,10 @@ class VirtualModels(Edits):
             self._replace(change, current, changed)
             if changed.value.targets != current.value.targets:
                 self._check_targets(change, changed.value.targets)
+                if keeps_secrets(current.value, changed.value):
+                    found = self._items.load()
+                    check_headers(current.value, changed.value, {each.id: each for each in found.endpoints})
+                    change.only_if_nothing_changed_since(found.version)
             change.commit()
             return changed
 

@@ -320,3 +320,35 @@ async def test_a_name_that_two_would_have_is_told_before_anything_is_written(
         refused = await admin.take(models(*rows), 422, dry_run=dry_run)
         assert place in [each["field"] for each in refused["fields"]]
     assert store.read_version() == before
+
+
+async def test_an_import_moves_no_stored_secret_to_another_origin(
+    admin: Admin, store: ConfigStore, sealer: KeyFileSealer
+) -> None:
+    furnished(store, sealer)
+    stored = await admin.export()
+    before = store.read_version()
+
+    def document(url: str, key: Any = None, target: str = "one", header: Any = None) -> dict[str, Any]:
+        endpoint = {"name": "one", "url": url, **({"api_key": dict(key)} if key else {})}
+        model = {"name": "fast", "targets": [{"endpoint": target, "actual_model": "m"}]}
+        headers = {"custom_headers": {"x-api-key": dict(header)}} if header else {}
+        new = {"name": "new", "url": "https://new.example"}
+        return {"version": 1, "endpoints": [endpoint, new], "virtual_models": [{**model, **headers}]}
+
+    keep, bring = {"keep": True}, {"env": "NEW"}
+    moved, here = "https://thief.example", "https://one.example/v2"
+    for wrong, field in (
+        (document(moved), "endpoints[0].api_key"),
+        (document(moved, keep), "endpoints[0].api_key"),
+        (document(moved, bring), "endpoints[0].url"),  # the header of `fast` would follow
+        (document(here, keep, "new"), "virtual_models[0].custom_headers"),
+        (document(here, keep, "new", keep), "virtual_models[0].custom_headers"),
+    ):
+        for dry_run in ("true", "false"):
+            refused = await admin.take(wrong, 422, secrets={"NEW": "sk-new"}, dry_run=dry_run)
+            assert [each["field"] for each in refused["fields"]] == [field]
+    assert store.read_version() == before
+    assert await admin.export() == stored
+    await admin.take(document(here, keep, "new", bring), secrets={"NEW": "sk-new"})
+    await admin.take(document(moved, bring, "new", keep), secrets={"NEW": "sk-new"})

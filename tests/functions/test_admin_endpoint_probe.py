@@ -281,10 +281,10 @@ async def test_unsaved_values_are_tested_and_not_kept(
     stored = add_endpoint(store, sealer, url="http://127.0.0.1:9", api_key="sk-old-0123456789abcd")
     works = await the_test(admin, stored.id, url=backend.url, api_key=KEY)
     assert (works["status"], works["models"]) == ("ok", 2)
-    assert (await the_test(admin, stored.id, url=backend.url))["stage"] == "auth"
     assert (await the_test(admin, stored.id, url=backend.url, clear_api_key=True))["stage"] == "auth"
     assert "authorization" not in backend.seen[-1].headers
-    assert (await the_test(admin, stored.id, endpoint_type="demo", url="demo://built-in"))["models"] == 1
+    demo = {"endpoint_type": "demo", "url": "demo://built-in", "clear_api_key": True}
+    assert (await the_test(admin, stored.id, **demo))["models"] == 1
     assert store.get_endpoint(stored.id) == stored
     assert HealthBoard(tables).read_all() == {}
 
@@ -348,8 +348,12 @@ async def test_the_stored_key_goes_to_the_stored_address_only(
         backend.on("GET", path, notes_key)
     port = backend.url.rpartition(":")[2]
     other = add_endpoint(store, sealer, name="other", url="https://provider.example")
-    await the_test(admin, other.id, url=spelling.format(port))
-    await the_test(admin, other.id, url=backend.url, name="renamed", options={"timeout_seconds": 5})
+    path = f"/api/admin/endpoints/{other.id}/test"
+    for body in ({"url": spelling.format(port)}, {"url": backend.url, "name": "renamed", "options": {}, "api_key": ""}):
+        refused = await admin.post(path, json=body)
+        assert wrong_fields(refused) == ["api_key"]
+        assert KEY not in refused.text
+    await the_test(admin, other.id, url=backend.url, clear_api_key=True)
     assert seen
     assert not any(seen)
     await the_test(admin, other.id, url=backend.url, api_key="sk-brought-along")

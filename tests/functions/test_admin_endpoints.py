@@ -520,3 +520,71 @@ async def test_a_defect_is_logged_and_not_shown(store: ConfigStore, caplog: pyte
     assert "defect" not in answer.text
     assert "RuntimeError: a defect" in caplog.text
     assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("endpoint_type", "stored", "moved"),
+    [
+        ("openai", "https://backend.example/v1", "https://thief.example/v1"),
+        ("openai", "https://backend.example", "http://backend.example"),
+        ("openai", "https://backend.example", "https://backend.example:8443"),
+        ("openai", "https://backend.example", "https://backend.example.thief.example"),
+        ("runpod", "abcd1234", "https://thief.example/v2/abcd1234"),
+    ],
+)
+async def test_a_stored_key_does_not_move_to_another_origin(
+    admin: httpx.AsyncClient, store: ConfigStore, sealer: KeyFileSealer, endpoint_type: str, stored: str, moved: str
+) -> None:
+    """Who may change an address but not read the key must not have it sent to a server of his own."""
+    endpoint = add_endpoint(store, sealer, url=stored, endpoint_type=endpoint_type)
+    path = f"/endpoints/{endpoint.id}"
+    for body in ({"url": moved}, {"url": moved, "api_key": " "}, {"url": moved, "enabled": False, "name": "x"}):
+        refused = await admin.put(path, json=body)
+        assert wrong_fields(refused) == ["api_key"]
+        assert KEY not in refused.text
+    assert store.get_endpoint(endpoint.id) == endpoint
+    brought = (await admin.put(path, json={"url": moved, "api_key": "sk-brought-along-0123456789"})).json()
+    assert (brought["url"], brought["api_key_hint"]) == (moved, "6789")
+    removed = (await admin.put(path, json={"url": stored, "clear_api_key": True})).json()
+    assert (removed["url"], removed["has_api_key"]) == (stored, False)
+    assert (await admin.put(path, json={"url": moved})).status_code == 200  # there is nothing to lose
+
+
+@pytest.mark.parametrize(
+    ("endpoint_type", "stored", "changed"),
+    [
+        ("openai", "https://backend.example", "https://BACKEND.example:443/v1/"),
+        ("openai", "http://backend.example:80/a", "http://backend.example/b"),
+        ("runpod", "abcd1234", "https://api.runpod.ai/v2/other567"),
+    ],
+)
+async def test_a_stored_key_stays_when_only_the_path_changes(
+    admin: httpx.AsyncClient, store: ConfigStore, sealer: KeyFileSealer, endpoint_type: str, stored: str, changed: str
+) -> None:
+    endpoint = add_endpoint(store, sealer, url=stored, endpoint_type=endpoint_type)
+    answer = await admin.put(f"/endpoints/{endpoint.id}", json={"url": changed})
+    assert (answer.status_code, answer.json()["has_api_key"]) == (200, True)
+
+
+async def test_another_type_brings_another_address(
+    admin: httpx.AsyncClient, store: ConfigStore, sealer: KeyFileSealer
+) -> None:
+    """The type's usual address is one, too."""
+    endpoint = add_endpoint(store, sealer)
+    answer = await admin.put(f"/endpoints/{endpoint.id}", json={"endpoint_type": "anthropic", "url": ""})
+    assert wrong_fields(answer) == ["api_key"]
+
+
+async def test_secret_headers_of_virtual_models_hold_an_endpoint_where_it_is(
+    admin: httpx.AsyncClient, store: ConfigStore
+) -> None:
+    endpoint = add_endpoint(store)
+    value = VirtualModel(0, "fast", (TargetSpec(endpoint.id, "m"),), sealed_headers={"x-api-key": "c2VhbGVk"})
+    model = store.create_virtual_model(value)
+    path, moved = f"/endpoints/{endpoint.id}", {"url": "https://thief.example"}
+    refused = await admin.put(path, json=moved)
+    assert wrong_fields(refused) == ["url"]
+    assert "fast" in refused.json()["error"]
+    assert (await admin.put(path, json={"url": f"{endpoint.url}/v1"})).status_code == 200
+    store.update_virtual_model(model.id, {"sealed_headers": {}})
+    assert (await admin.put(path, json=moved)).status_code == 200

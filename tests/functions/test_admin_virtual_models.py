@@ -15,6 +15,7 @@ import pytest
 from fastapi import FastAPI
 
 from functions.admin_virtual_models.virtual_models import admin_virtual_models_app
+from shared.errors import InvalidRequest
 from shared.gateway.catalog import TargetSpec
 from shared.settings import Settings
 from shared.store.config_records import EndpointRecord, read_virtual_model
@@ -512,3 +513,42 @@ async def test_of_two_who_want_an_alias_at_once_one_has_it(busy: httpx.AsyncClie
     )
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
     assert len(serial_store.list_virtual_models()) == 1
+
+
+async def test_a_stored_secret_header_goes_to_no_new_place(
+    admin: httpx.AsyncClient, store: ConfigStore, endpoint: EndpointRecord, other: EndpointRecord
+) -> None:
+    row = await created(admin, a_model(endpoint, custom_headers={"x-api-key": "sesame", "x-team": "blue"}))
+    path, there = f"/virtual-models/{row['id']}", {"endpoint_id": other.id, "actual_model": "m"}
+    beside = {"targets": [{"endpoint_id": endpoint.id, "actual_model": "gpt-x"}, there]}
+    masked = {"custom_headers": {"x-api-key": MASK, "x-team": "blue"}}
+    for body in ({"endpoint_id": other.id}, beside, {**beside, **masked}, {**there, **masked}):
+        refused = await admin.put(path, json=body)
+        assert wrong_fields(refused) == ["custom_headers"]
+        assert "https://other.example" in refused.json()["error"]
+    same = add_endpoint(store, name="same", url="https://backend.example/other/path")
+    assert (await admin.put(path, json={"endpoint_id": same.id})).status_code == 200
+    assert (await admin.put(path, json={**beside, "custom_headers": {"x-api-key": "sesame"}})).status_code == 200
+    plain = {"targets": [there], "custom_headers": {"x-team": "blue"}}
+    assert (await admin.put(path, json=plain)).status_code == 200
+
+
+async def test_no_two_changes_at_once_carry_a_secret_away(serial_store: ConfigStore, busy: httpx.AsyncClient) -> None:
+    """One points a target at an endpoint of the same origin, the other moves that endpoint."""
+    home, bait = add_endpoint(serial_store), add_endpoint(serial_store, name="bait")
+    row = await created(busy, a_model(home, custom_headers={"x-api-key": "sesame"}))
+    for number in range(5):
+        serial_store.update_endpoint(bait.id, {"url": home.url})
+
+        def move(to: str = f"https://thief-{number}.example") -> EndpointRecord:
+            return serial_store.update_endpoint(bait.id, {"url": to})
+
+        moved, aimed = await asyncio.gather(
+            asyncio.to_thread(move),
+            busy.put(f"/virtual-models/{row['id']}", json={"endpoint_id": bait.id}),
+            return_exceptions=True,
+        )
+        assert isinstance(aimed, httpx.Response)
+        assert isinstance(moved, InvalidRequest) is (aimed.status_code == 200)
+        back = {"endpoint_id": home.id, "custom_headers": {"x-api-key": "sesame"}}
+        assert (await busy.put(f"/virtual-models/{row['id']}", json=back)).status_code == 200
