@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+unexport PYTHONDONTWRITEBYTECODE  # images set it: every process that a test starts would compile the sources anew
 
-.PHONY: run key export import test check lint types contracts fast-tests infra-test cloud cloud-test synth diff deploy destroy bundles dashboard dashboard-if-possible dashboard-test chromium setup setup-dev lock bench load rebuild parsers backends clean
+.PHONY: run key export import test check lint types contracts fast-tests slow-test infra-test cloud cloud-test synth diff deploy destroy bundles dashboard dashboard-if-possible dashboard-test chromium setup setup-dev lock bench load rebuild parsers backends clean
 
 run: setup dashboard-if-possible   ## set up and serve: API on 8002, admin API and dashboard on 5001
 	@$(BIN)/python -m infra.local
@@ -22,7 +23,7 @@ export: setup         ## write the configuration as one YAML document
 import: setup         ## make the configuration what a YAML document says
 	@$(BIN)/python -m infra.configuration import $(if $(URL),--url "$(URL)") $(if $(DRY_RUN),--dry-run) $(if $(PRUNE),--prune) "$(or $(FILE),-)"
 
-test: check infra-test cloud-test dashboard-test   ## set up and pass everything
+test: check slow-test infra-test cloud-test dashboard-test   ## set up and pass everything
 
 check: lint types contracts fast-tests   ## the inner loop
 
@@ -36,10 +37,14 @@ types: setup-dev
 contracts: setup-dev
 	$(BIN)/lint-imports
 
+# by worksteal a file stays with one worker, and so the servers and tables that its tests share are made once
+# what fails beside the others is asked once more alone: two cores that are shared are no clock
 fast-tests: setup-dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal || $(BIN)/python -m pytest -n 0 --last-failed --last-failed-no-failures none
+
+slow-test: setup-dev  ## what is too long for the inner loop: kills and restarts, a server of others, much random input
 	@$(BIN)/python -m tests.backends.build litserve
-	@# what fails beside the others is asked once more alone: two cores that are shared are no clock
-	$(BIN)/python -m pytest -n 2 --dist loadgroup || $(BIN)/python -m pytest -n 0 --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow || $(BIN)/python -m pytest -n 0 -m slow --last-failed --last-failed-no-failures none
 
 backends: setup-dev   ## drive heavy real backends: gigabytes, and a compiler's quarter of an hour the first time
 	@$(BIN)/python -m tests.backends.build

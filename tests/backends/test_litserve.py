@@ -1,4 +1,4 @@
-"""LitServe: an OpenAI wire of its own, light enough for every run of the tests."""
+"""LitServe: an OpenAI wire of its own, light enough for every `make test`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.backends.running import running
 from tests.contract.asking import CHAT, HELLO, WEATHER, a_chat, check_chunks, chunks_of, error_in
 from tests.contract.served import Served, closed_port
 
-pytestmark = pytest.mark.xdist_group("litserve")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

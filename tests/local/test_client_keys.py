@@ -38,6 +38,7 @@ def ask(url: str, key: str | None) -> httpx.Response:
     return httpx.post(f"{url}/v1/chat/completions", json=ASK, headers=headers, trust_env=False, timeout=30)
 
 
+@pytest.mark.slow
 def test_a_key_opens_until_it_is_revoked_and_survives_a_kill(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, CLIENT_ACCESS="required")
     try:

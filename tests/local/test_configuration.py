@@ -41,6 +41,7 @@ def told_by(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_document_goes_in_and_comes_out_and_limits_and_the_log_survive_a_kill(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

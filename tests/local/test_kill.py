@@ -82,6 +82,7 @@ def recorded(admin: str) -> set[str]:
                 return found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path: Path) -> None:
     created: dict[int, str] = {}
@@ -111,6 +112,7 @@ def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path: Path) -> None:
         gateway.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_children_follow_a_killed_parent_and_ports_are_free_again(tmp_path: Path) -> None:
     first = Gateway(tmp_path)
@@ -123,6 +125,7 @@ def test_children_follow_a_killed_parent_and_ports_are_free_again(tmp_path: Path
         second.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_key_stored_before_a_restart_opens_the_same_door_after_it(tmp_path: Path) -> None:
     first = Gateway(tmp_path)
@@ -157,6 +160,7 @@ def test_a_bad_value_stops_the_start_with_one_line(tmp_path: Path, variables: di
     assert gateway.output() == line
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(90)
 def test_a_second_gateway_on_the_same_folder_or_port_says_so_in_one_line(tmp_path: Path) -> None:
     first = Gateway(tmp_path)

@@ -48,6 +48,7 @@ def a_history(count: int) -> list[Record]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(90)
 def test_consumers_at_the_same_time_count_each_record_once(store: StoreProcess) -> None:
     records = a_history(120)

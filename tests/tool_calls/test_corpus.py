@@ -32,6 +32,7 @@ def test_a_client_sees_what_the_corpus_says_however_the_text_is_cut(case: dict[s
         compare(run(case, way(raw), way(thoughts)), whole)
 
 
+@pytest.mark.slow
 def test_the_seeded_patterns_change_nothing_that_the_built_in_formats_do() -> None:
     """An installation has the original's patterns from its first start: they may spoil no text and no call."""
     seeded = [name for name, record in DEFAULTS.items() if record["enabled"]]
