@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from shared.store.ledger import Ledger
 from shared.store.tables import Tables
 from shared.web.admin_access import OpenAccess
 from tests.functions.admin_calls import client, wrong_fields
+from tests.local.store import StoreProcess
 from tests.store.test_ledger import NOON, a_record
 
 NOW = NOON // 1000 + 3_600
@@ -46,6 +47,14 @@ def some() -> list[Record]:
         )
         for number in range(2_500)
     ]
+
+
+@pytest.fixture(scope="module")
+def shared_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
+    """The laptop's tables: moto alone reads the whole table for each Query."""
+    store = StoreProcess(tmp_path_factory.mktemp("store")).start()
+    yield store.tables()
+    store.kill()
 
 
 @pytest.fixture(scope="module")

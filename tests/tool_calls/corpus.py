@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from yaml import CSafeLoader as Loader
+from yaml import load
 
 from shared.chat.events import (
     Batch,
@@ -41,7 +42,7 @@ EXPECTED = frozenset(("calls", "text", "reasoning", "finish"))
 def cases() -> list[dict[str, Any]]:
     found = []
     for path in sorted(FOLDER.glob("*.yaml")):
-        for case in yaml.safe_load(path.read_text())["cases"]:
+        for case in load(path.read_text(), Loader)["cases"]:
             assert case.keys() <= FIELDS, (case["id"], case.keys() - FIELDS)
             assert case["expect"].keys() <= EXPECTED, case["id"]
             found.append({**case, "family": path.stem})
