@@ -77,6 +77,10 @@ def test_a_bundle_has_no_more_than_the_function_reaches(here: Callable[[str], Bu
     }
     # what verifies administrators' tokens, and nothing else, needs cryptography
     assert (folder / "cryptography").exists() == ("shared.web.admin_oidc" in own) == function.startswith("admin_")
+    # what counts tokens has the vocabularies beside it
+    vocabularies = {path.name for path in (folder / "shared/gateway").glob("tokenizer/*.ranks")}
+    counts = "shared.gateway.tokenizer.encoding" in own
+    assert vocabularies == ({"cl100k_base.ranks", "o200k_base.ranks"} if counts else set())
     assert {path.name for path in (folder / "botocore" / "data").iterdir() if path.is_dir()} == {"dynamodb", "kms"}
 
 
