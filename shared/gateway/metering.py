@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from shared.chat.events import (
     Batch,
@@ -68,8 +69,8 @@ class Meter:
 
     __slots__ = (
         "_attempt", "_caller", "_chars", "_closed", "_first", "_prices", "_recorder", "_reported_chars",
-        "_reported_texts", "_request", "_started", "_stop", "_texts", "_time_ms", "_virtual_model", "_voices",
-        "usage",
+        "_reported_texts", "_request", "_started", "_stop", "_texts", "_time_ms", "_turns", "_virtual_model",
+        "_voice", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -92,7 +93,8 @@ class Meter:
         self._time_ms = time.time_ns() // 1_000_000
         self._first: float | None = None
         self._texts: list[str] = []
-        self._voices: list[int] = []  # whose text it is: a choice's thoughts, its words, or one of its calls
+        self._voice = -1  # whose the last text is: a choice's thoughts, its words, or one of its calls
+        self._turns: list[tuple[int, int]] = []  # how many texts were there when it became another's, and whose
         self._chars = 0
         self._reported_chars = 0  # that had arrived when the backend last reported its usage
         self._reported_texts = 0
@@ -125,8 +127,11 @@ class Meter:
                     continue
                 self._chars += len(text)
                 if self._chars <= _MOST_KEPT_CHARS:
+                    voice += event.choice * _VOICES_PER_CHOICE  # type: ignore[union-attr]
+                    if voice != self._voice:
+                        self._voice = voice
+                        self._turns.append((len(self._texts), voice))
                     self._texts.append(text)
-                    self._voices.append(voice + event.choice * _VOICES_PER_CHOICE)  # type: ignore[union-attr]
                 if self._first is None:
                     self._first = time.monotonic()
             if reported:
@@ -180,8 +185,8 @@ class Meter:
     def _estimate_behind(self, text: int, chars: int) -> tuple[int, int]:
         """The tokens of what arrived behind so many texts and characters, and those of thoughts among them."""
         deltas: dict[int, list[str]] = {}
-        for voice, delta in zip(self._voices[text:], self._texts[text:], strict=True):
-            deltas.setdefault(voice, []).append(delta)
+        for (begin, voice), (end, _) in pairwise([*self._turns, (len(self._texts), -1)]):
+            deltas.setdefault(voice, []).extend(self._texts[max(begin, text) : end])
         words: tuple[list[str], list[str]] = ([], [])
         for voice, parts in deltas.items():
             words[voice % _VOICES_PER_CHOICE == _THOUGHT].append("".join(parts))
