@@ -58,7 +58,7 @@ READ_USE = TableGrant("limits", ("GetItem",))
 WRITE_AUDIT = TableGrant("audit", ("PutItem",))
 READ_AUDIT = TableGrant("audit", ("Query",))
 
-READ_ROLLUPS = TableGrant("rollups", ("Query",))
+READ_ROLLUPS = TableGrant("rollups", ("Query", "BatchGetItem"))
 COUNT = TableGrant("rollups", ("BatchGetItem", "PutItem"))
 NAME_KEYS = TableGrant("api_keys", ("BatchGetItem",))
 
@@ -80,7 +80,7 @@ GRANTS: Mapping[str, Grant] = {
     "admin_tool_patterns": Grant((READ_CATALOG, CHANGE_CONFIG, WRITE_AUDIT)),
     "admin_activity": Grant((READ_LEDGER,)),
     "admin_usage": Grant((READ_ROLLUPS, NAME_KEYS)),
-    "admin_usage_export": Grant((READ_LEDGER,)),
+    "admin_usage_export": Grant((READ_LEDGER, READ_ROLLUPS, NAME_KEYS)),
     "admin_settings": Grant((READ_CATALOG, CHANGE_CONFIG, WRITE_AUDIT)),
     # it writes whatever the functions above write
     "admin_config": Grant((READ_CATALOG, CHANGE_CONFIG, NOTE_PRICES, WRITE_AUDIT), (SEAL_KEY, SEAL_HEADER)),

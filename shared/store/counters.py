@@ -43,13 +43,18 @@ PLACE = {name: place for place, name in enumerate(FIELDS)}
 TTFT_BOUNDS_MS = (50, 75, 112, 169, 253, 380, 570, 854, 1281, 1922, 2883, 4325, 6487, 9731, 14596, 21894, 32842, 49263)
 TTFT_CLASSES = len(TTFT_BOUNDS_MS) + 1
 
+# What one record may come to. In 64 bits (128 for costs) a thousand such are added up, and ten thousand million of the
+# largest that the gateway writes.
+_MOST = 2**53
+_HIGHEST_COST = 2**100
+
 _FIRST_ATTEMPTS = (1, 1001)  # 1001: the first choice of a request that is asked choice by choice
 
 
 def counted(record: Record, *, with_ttft: bool) -> Counters:
     """The record as a row; with `with_ttft` its time to the first token stands in its class behind the fields.
 
-    Raises TypeError for a number that is none.
+    Raises TypeError for a number that is none, and ValueError for one that no sum has room for.
     """
     ttft = record.time_to_first_token_ms
     row = [
@@ -65,11 +70,18 @@ def counted(record: Record, *, with_ttft: bool) -> Counters:
         index(ttft or 0),
         int(ttft is not None),
     ]
+    if min(row) < 0 or (max(row) >= _MOST and not _has_room(row)):
+        raise ValueError("a number of this record cannot be counted")
     if with_ttft:
         row += [0] * TTFT_CLASSES
         if ttft is not None:
             row[len(FIELDS) + _ttft_class(ttft)] = 1
     return row
+
+
+def _has_room(row: Sequence[int]) -> bool:
+    limits = (_HIGHEST_COST if name in COSTS else _MOST for name in FIELDS)
+    return all(number < limit for number, limit in zip(row, limits, strict=True))
 
 
 def added(one: Sequence[int], other: Sequence[int]) -> Counters:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from shared.errors import InvalidRequest, StoreUnavailable
 from shared.gateway.records import Record
 from shared.store.ledger import Filter, Ledger
+from shared.store.rollup_packs import Cells, pack, unpack
 from shared.store.rollups import (
     DAY,
     KINDS,
@@ -17,7 +18,6 @@ from shared.store.rollups import (
     SEEN_SECONDS,
     SLOT,
     SLOT_SECONDS,
-    Cells,
     Kind,
     Outrun,
     Place,
@@ -25,9 +25,7 @@ from shared.store.rollups import (
     RollupStore,
     add_into,
     aggregate,
-    pack,
     place_at,
-    unpack,
     wait,
 )
 

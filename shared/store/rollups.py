@@ -11,13 +11,13 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
-from shared import wire
 from shared.errors import StoreUnavailable
 from shared.gateway.records import Record
-from shared.store.counters import FIELDS, Counters, added, counted, total
+from shared.store.counters import FIELDS, TTFT_CLASSES, Counters, added, counted, total
 from shared.store.ledger import place_of
+from shared.store.rollup_packs import Cells, pack, unpack
 
 SLOT_SECONDS = 1_800
 SEEN_SECONDS = 2 * 86_400  # a DynamoDB stream forgets after one day
@@ -30,8 +30,6 @@ _MARK_BYTES = 16
 _TURNS = 40
 _FIRST_WAIT_SECONDS = 0.005
 _LONGEST_WAIT_SECONDS = 0.3
-
-Cells: TypeAlias = dict[str, Counters]
 
 
 class Level(NamedTuple):
@@ -61,6 +59,11 @@ class Kind(NamedTuple):
     @property
     def shards(self) -> int:
         return self.by_key * self.by_model
+
+    @property
+    def counters(self) -> int:
+        """How many a row of it has."""
+        return len(FIELDS) + (TTFT_CLASSES if self.has_ttft else 0)
 
 
 TOTAL = Kind("total", lambda record: record.request_type, has_ttft=True)
@@ -149,27 +152,6 @@ def _places_of(name: str | None, count: int) -> Iterable[int]:
 
 def place_at(level: Level, kind: Kind, shard: int, moment: str) -> Place:
     return Place(f"{level.name}#{kind.name}#{shard}#{moment[: level.span_chars]}", moment[: level.period_chars])
-
-
-def pack(cells: Cells) -> bytes:
-    return zlib.compress(wire.dumps(cells), 6)
-
-
-def unpack(content: bytes) -> Cells:
-    if not content:
-        return {}
-    cells: Cells = wire.loads(zlib.decompress(content))
-    return cells
-
-
-def sum_of_packs(contents: Iterable[bytes], only: Callable[[str], bool] | None = None) -> Cells:
-    """The packs' cells added up, those alone whose names `only` takes."""
-    rows: dict[str, list[Counters]] = {}
-    for content in contents:
-        for name, row in unpack(content).items():
-            if only is None or only(name):
-                rows.setdefault(name, []).append(row)
-    return {name: total(some) for name, some in rows.items()}
 
 
 def add_into(cells: Cells, name: str, row: Counters) -> None:

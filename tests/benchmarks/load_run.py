@@ -20,8 +20,9 @@ import httpx
 from shared.gateway.records import Record
 from shared.store.counters import PLACE, counted, total
 from shared.store.journal import JournalTail
+from shared.store.rollup_packs import unpack
 from shared.store.rollup_table import RollupTable
-from shared.store.rollups import NOTHING, aggregate, unpack
+from shared.store.rollups import NOTHING, aggregate
 from shared.store.tables import Tables
 from tests.benchmarks.load import many_at_once, one_by_one
 from tests.benchmarks.processes import LOAD_CORE, Server

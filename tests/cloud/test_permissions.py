@@ -144,8 +144,10 @@ ALLOWED: dict[str, set[str]] = {
     },
     "admin_tool_patterns": _EDITS,
     "admin_activity": {"read the ledger"},
-    "admin_usage": {"read roll-ups", "read the labels of client keys"},
-    "admin_usage_export": {"read the ledger"},
+    "admin_usage": {"read roll-ups", "read roll-ups in a batch", "read the labels of client keys"},
+    "admin_usage_export": {
+        "read the ledger", "read roll-ups", "read roll-ups in a batch", "read the labels of client keys",
+    },
     "admin_settings": _EDITS,
     "admin_config": _EDITS | {"seal a provider's key", "seal a secret header"},
     "admin_audit": {"read the audit log"},

@@ -11,7 +11,8 @@ from functions.usage_rollup.stream import count_batch
 from shared.errors import StoreUnavailable
 from shared.gateway.records import Record
 from shared.store.ledger import DAYS_BUCKET, Ledger
-from shared.store.rollups import Put, aggregate, unpack
+from shared.store.rollup_packs import unpack
+from shared.store.rollups import Put, aggregate
 from shared.store.tables import Tables
 from tests.store.rollup_memory import MemoryStore
 from tests.store.test_ledger import NOON, a_record

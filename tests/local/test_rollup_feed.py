@@ -15,8 +15,9 @@ from infra.local.store_disk import Change, RedoFile
 from infra.local.store_engine import Engine
 from shared.gateway.records import Record
 from shared.store.journal import JournalTail, JournalWriter
+from shared.store.rollup_packs import Cells, unpack
 from shared.store.rollup_table import RollupTable
-from shared.store.rollups import LEVELS, NOTHING, Cells, Place, RollupStore, aggregate, unpack
+from shared.store.rollups import LEVELS, NOTHING, Place, RollupStore, aggregate
 from tests.local.store import CREDENTIALS, StoreProcess
 from tests.store.test_ledger import NOON, a_record
 

@@ -11,8 +11,9 @@ import pytest
 from shared.errors import InvalidRequest, StoreUnavailable
 from shared.gateway.records import Record
 from shared.store.ledger import Ledger
+from shared.store.rollup_packs import pack, unpack
 from shared.store.rollup_rebuild import check_kept, check_settled, rebuild_day, records_of_day
-from shared.store.rollups import NOTHING, Delivery, Place, Put, aggregate, count_once, pack, unpack
+from shared.store.rollups import NOTHING, Delivery, Place, Put, aggregate, count_once
 from shared.store.tables import Tables
 from tests.store.rollup_memory import Interrupted, MemoryStore
 from tests.store.test_ledger import DAY, NOON, a_record

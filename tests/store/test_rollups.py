@@ -15,6 +15,7 @@ from shared.errors import StoreUnavailable
 from shared.gateway.records import Record
 from shared.store import rollups
 from shared.store.counters import FIELDS, PLACE, added, counted, total, ttft_percentile
+from shared.store.rollup_packs import unpack
 from shared.store.rollup_table import RollupTable
 from shared.store.rollups import (
     DAY,
@@ -31,7 +32,6 @@ from shared.store.rollups import (
     aggregate,
     count_once,
     place_at,
-    unpack,
 )
 from shared.store.tables import Tables
 from tests.store.rollup_memory import Interrupted, MemoryStore
