@@ -8,6 +8,7 @@ import time
 
 import uvicorn
 
+from infra.local.one_write import OneWriteProtocol
 from shared.web.asgi import App
 
 _PATIENCE_SECONDS = 5.0
@@ -42,7 +43,7 @@ def server(app: App) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=OneWriteProtocol,
             lifespan="off",
             log_config=None,
             access_log=False,

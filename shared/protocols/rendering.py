@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -20,7 +20,10 @@ class Envelope:
 
     request: ChatRequest
     created: int = field(default_factory=lambda: int(time.time()))
-    token: str = field(default_factory=lambda: secrets.token_hex(12))
+
+    def new_id(self, prefix: str) -> str:
+        """An id of our own, for an answer whose backend gave none."""
+        return f"{prefix}-{os.urandom(12).hex()}"
 
 
 class StreamRenderer(Protocol):

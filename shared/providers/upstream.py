@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import re
 import socket
 import ssl
 import time
-import zlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, TypeAlias, cast
 
 from shared.errors import (
-    InvalidRequest,
     UpstreamCut,
     UpstreamFailure,
     UpstreamMalformed,
@@ -26,6 +23,8 @@ from shared.errors import (
 )
 from shared.providers.address import Address, locate, proxy_for
 from shared.providers.base import Timeouts
+from shared.providers.decoding import Decoder
+from shared.providers.head import joined, write_head
 from shared.providers.http1 import READ_BYTES, Connection
 from shared.providers.reach import Reach, may_reach
 
@@ -33,13 +32,8 @@ Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 """The IP addresses of a host and port; raises OSError."""
 
 KEEP_ALIVE_SECONDS = 55.0  # load balancers close what is idle for 60
-_DECODED_BYTES = 1024 * 1024  # a small compressed piece may hold gigabytes: it comes out in pieces of this size
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_UNSENDABLE = re.compile(r"[\r\n\0\ud800-\udfff]")
-_FRAMING = frozenset(("connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"))
 _RACE: dict[str, Any] = {"happy_eyeballs_delay": 0.25}  # a dead IPv6 route costs little; uvloop cannot
 _NEXT_HOST_SECONDS = 2.0  # where a name has several addresses
-_DEFAULTS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "serverless-proxy"}
 
 
 class PooledResponse:
@@ -84,48 +78,9 @@ class PooledResponse:
     def detach(self) -> None:
         self._connection = None
 
-    def _decoder(self) -> _Decoder | None:
+    def _decoder(self) -> Decoder | None:
         encoding = self.headers.get("content-encoding", "identity").strip().lower()
-        return None if encoding in ("identity", "") else _Decoder(encoding, self._place)
-
-
-class _Decoder:
-    """Undoes gzip and deflate, which some servers send unasked."""
-
-    def __init__(self, encoding: str, place: str) -> None:
-        if encoding not in ("gzip", "x-gzip", "deflate"):
-            raise UpstreamMalformed(f"{place} answered in the encoding {encoding[:40]!r}, which was not asked for")
-        self._place = place
-        self._encoding = encoding
-        self._inflater: zlib._Decompress | None = None
-
-    def decode(self, data: bytes) -> Iterator[bytes]:
-        try:
-            more = True
-            while data or more:
-                if self._inflater is None:
-                    self._inflater = zlib.decompressobj(self._window(data[0]))
-                elif self._inflater.eof:
-                    if data[:1] != b"\x1f":  # only gzip may come in several members; anything else is padding
-                        return
-                    self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
-                piece = self._inflater.decompress(data, _DECODED_BYTES)
-                if piece:
-                    yield piece
-                data = self._inflater.unconsumed_tail or self._inflater.unused_data
-                more = len(piece) == _DECODED_BYTES and not self._inflater.eof
-        except zlib.error as error:
-            raise UpstreamMalformed(f"{self._place} answered with broken {self._encoding} data") from error
-
-    def end(self) -> None:
-        if self._inflater is not None and not self._inflater.eof:
-            raise UpstreamCut(f"{self._place} ended its {self._encoding} data too early")
-
-    def _window(self, first: int) -> int:
-        if self._encoding != "deflate":
-            return zlib.MAX_WBITS | 16
-        # "deflate" should have zlib's frame (RFC 9110, 8.4.1.2), but some servers send the bare data
-        return zlib.MAX_WBITS if first & 0x0F == 8 else -zlib.MAX_WBITS
+        return None if encoding in ("identity", "") else Decoder(encoding, self._place)
 
 
 class PooledUpstream:
@@ -279,7 +234,7 @@ class PooledUpstream:
         if proxy.authorization:
             lines.append(f"proxy-authorization: {proxy.authorization}")
         try:
-            connection.send(_joined(lines), None, timeouts.idle, None, True)
+            connection.send(joined(lines) + b"\r\n", None, timeouts.idle, None, True)
             await connection.head()
             connection.rest()
             if not 200 <= connection.status < 300:
@@ -324,7 +279,7 @@ class _Exchange:
 
     async def __aenter__(self) -> PooledResponse:
         self._address = address = locate(self._url)
-        head = _write_head(self._method, address, self._upstream.route(address), self._headers, self._body)
+        head = write_head(self._method, address, self._upstream.route(address), self._headers, self._body)
         total = self._timeouts.total
         ends_at = None if total is None else asyncio.get_running_loop().time() + total
         self._turn = await self._upstream.turn(address, self._timeouts)
@@ -370,37 +325,6 @@ async def _resolve(host: str, port: int) -> list[str]:
     """The addresses of a name, in the system's order; raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(each[4][0]) for each in found))
-
-
-def _write_head(
-    method: str, address: Address, proxy: Address | None, headers: Mapping[str, str], body: bytes | None
-) -> bytes:
-    """Raises InvalidRequest for a header that would break out of its line."""
-    target, forwarded = address.path, proxy is not None and not address.secure
-    if forwarded:
-        target = f"http://{address.authority}{target}"
-    lines = [f"{method} {target} HTTP/1.1"]
-    given = {"host": address.authority, **_DEFAULTS}
-    if address.authorization:
-        given["authorization"] = address.authorization
-    for name, value in headers.items():
-        key = name.lower()
-        if not _TOKEN.fullmatch(key) or _UNSENDABLE.search(value):
-            raise InvalidRequest(
-                f"the header {name[:80]!r} cannot be sent: it holds a line break or a forbidden letter"
-            )
-        if key not in _FRAMING:
-            given[key] = value
-    if forwarded and proxy is not None and proxy.authorization:
-        given["proxy-authorization"] = proxy.authorization
-    lines += [f"{name}: {value}" for name, value in given.items()]
-    if body is not None or method in ("POST", "PUT", "PATCH"):
-        lines.append(f"content-length: {len(body or b'')}")
-    return _joined(lines)
-
-
-def _joined(lines: list[str]) -> bytes:
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 def _shorter(seconds: float, total: float | None) -> float:

@@ -38,6 +38,12 @@ class Splitting:
         }
         self._answers: dict[str, Markers | None] = {"": Markers(self._answer) if self._answer else None}
 
+    def plain(self, answer: str) -> bool:
+        """Whether nothing in a whole answer can be reasoning or its markup."""
+        markers = self._answers[""]
+        begins = answer.lstrip()[:1]
+        return begins not in self.initials and (markers is None or markers.opening(answer) is None)
+
     def closers(self, row: ReasoningFormat) -> Markers:
         return self._closers[row.id]
 
@@ -277,6 +283,8 @@ class SplitReasoning:
         return [Frame(rest)] if rest else []
 
     def _frame(self, frame: Frame) -> Frame:
+        if not self._choices and not self._starts_in_reasoning and self._is_plain(frame):
+            return frame
         events: list[Event] = []
         changed = False
         for event in frame.events:
@@ -298,6 +306,12 @@ class SplitReasoning:
             else:
                 events.append(event)
         return Frame(tuple(events)) if changed else frame
+
+    def _is_plain(self, frame: Frame) -> bool:
+        """Whether the frame is an answer of one choice from beginning to end, with nothing to take out of it."""
+        texts = [event for event in frame.events if type(event) is TextDelta]
+        ends = [event for event in frame.events if type(event) is Finished]
+        return len(texts) == len(ends) == 1 and texts[0].choice == ends[0].choice and self._formats.plain(texts[0].text)
 
     def _splitter(self, choice: int) -> Splitter:
         splitter = self._choices.get(choice)

@@ -14,15 +14,17 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_BY_NAME = "serverless_proxy.headers"
 _UNWATCHED_SECONDS = 0.1  # a client that leaves sooner is missed then
 
 
 def header(scope: Scope, name: bytes) -> str:
     """The first header of that lower-case name, or an empty string."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return str(value.decode("latin-1"))
-    return ""
+    known = scope.get(_BY_NAME)
+    if known is None:
+        known = scope[_BY_NAME] = dict(reversed(scope["headers"]))  # the first of a name is the last to be put in
+    value: bytes = known.get(name, b"")
+    return value.decode("latin-1")
 
 
 def headers(scope: Scope, name: bytes) -> list[str]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import TextIO
 
 from shared.wire import JsonObject, dumps
 
@@ -58,6 +59,8 @@ class JsonLine(logging.Formatter):
 
 
 class TextLine(logging.Formatter):
+    """A line for people."""
+
     def __init__(self) -> None:
         super().__init__()
         self._second = _Seconds(lambda second: time.strftime("%H:%M:%S", time.localtime(second)))
@@ -68,11 +71,21 @@ class TextLine(logging.Formatter):
         return f"{line} [{request_id}]" if request_id else line
 
 
+class _Sink(logging.StreamHandler[TextIO]):
+    """Standard error, which flushes itself behind every line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record) + "\n")
+        except Exception:  # noqa: BLE001 - as every handler does: a line must not break what it tells of
+            self.handleError(record)
+
+
 def log_to_stderr(level: str, *, as_json: bool) -> None:
     # none of these is shown, and to find them out takes a third of a record's time
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     setattr(logging, "logAsyncioTasks", False)  # noqa: B010 - since Python 3.12
-    sink = logging.StreamHandler(sys.stderr)
+    sink = _Sink(sys.stderr)
     sink.setFormatter(JsonLine() if as_json else TextLine())
     logging.basicConfig(level=level, handlers=[sink], force=True)
     for name in _QUIETER:

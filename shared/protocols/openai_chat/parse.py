@@ -5,6 +5,8 @@ Field names and types are those of OpenAI's API reference; what clients really s
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from shared.chat.request import (
@@ -43,6 +45,25 @@ _CARRIED = frozenset(
     "top_logprobs logit_bias response_format reasoning_effort stream stream_options user".split()
 )
 
+_SPELLED = {"max_completion_tokens": "max_tokens"}
+_SAMPLING: Mapping[str, Callable[[JsonObject, str], Any]] = {
+    "max_tokens": partial(integer, low=0),
+    "max_completion_tokens": partial(integer, low=0),  # behind the older name, before which it goes
+    "temperature": partial(number, low=0),
+    "top_p": partial(number, low=0, high=1),
+    "top_k": integer,
+    "min_p": number,
+    "repetition_penalty": number,
+    "presence_penalty": number,
+    "frequency_penalty": number,
+    "seed": integer,
+    "stop": stop_sequences,
+    "n": partial(integer, low=1, high=MOST_CHOICES),
+    "logprobs": boolean,
+    "top_logprobs": partial(integer, low=0),
+    "logit_bias": mapping,
+}
+
 
 def parse(body: JsonObject) -> ChatRequest:
     """The request in `body`; raises InvalidRequest naming the field that is missing or mistyped."""
@@ -76,23 +97,11 @@ def _messages(body: JsonObject, extras: list[str]) -> tuple[Message, ...]:
 
 
 def _sampling(body: JsonObject) -> Sampling:
-    limit = integer(body, "max_completion_tokens", low=0)
-    return Sampling(
-        max_tokens=limit if limit is not None else integer(body, "max_tokens", low=0),
-        temperature=number(body, "temperature", low=0),
-        top_p=number(body, "top_p", low=0, high=1),
-        top_k=integer(body, "top_k"),
-        min_p=number(body, "min_p"),
-        repetition_penalty=number(body, "repetition_penalty"),
-        presence_penalty=number(body, "presence_penalty"),
-        frequency_penalty=number(body, "frequency_penalty"),
-        seed=integer(body, "seed"),
-        stop=stop_sequences(body),
-        n=integer(body, "n", low=1, high=MOST_CHOICES) or 1,
-        logprobs=boolean(body, "logprobs") or False,
-        top_logprobs=integer(body, "top_logprobs", low=0),
-        logit_bias=mapping(body, "logit_bias"),
-    )
+    said: JsonObject = {}
+    for field, read in _SAMPLING.items():
+        if body.get(field) is not None:
+            said[_SPELLED.get(field, field)] = read(body, field)
+    return Sampling(**said)
 
 
 def _tools(body: JsonObject, extras: list[str]) -> tuple[Tool, ...]:

@@ -31,6 +31,7 @@ from shared.wire import JsonObject, dumps
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
+PREFIX = "chatcmpl"  # of ids
 
 
 class ChunkRenderer:
@@ -39,7 +40,7 @@ class ChunkRenderer:
     def __init__(self, envelope: Envelope) -> None:
         self._model = envelope.request.model
         self._asked_usage = envelope.request.include_usage
-        self._id = f"chatcmpl-{envelope.token}"
+        self._id = envelope.new_id(PREFIX)
         self._created = envelope.created
         self._named = False
         self._spoken: set[int] = set()
@@ -165,9 +166,9 @@ def render_whole(envelope: Envelope, response: Response) -> JsonObject:
     """A `chat.completion`: the backend's own body where one untouched message was the whole answer."""
     native = response.native
     if native is not None and native.wire == "openai_chat/whole":
-        return own_words(native.body, envelope, response, "chat.completion", f"chatcmpl-{envelope.token}")
+        return own_words(native.body, envelope, response, "chat.completion", PREFIX)
     return {
-        "id": response.started.id or f"chatcmpl-{envelope.token}",
+        "id": response.started.id or envelope.new_id(PREFIX),
         "object": "chat.completion",
         "created": response.started.created or envelope.created,
         "model": envelope.request.model,
@@ -176,12 +177,12 @@ def render_whole(envelope: Envelope, response: Response) -> JsonObject:
     }
 
 
-def own_words(body: JsonObject, envelope: Envelope, response: Response, kind: str, token: str) -> JsonObject:
+def own_words(body: JsonObject, envelope: Envelope, response: Response, kind: str, prefix: str) -> JsonObject:
     """The backend's whole answer under our name for the model, with what of the envelope it left out."""
     given, created, counts = body.get("id"), body.get("created"), body.get("usage")
     return {
         **body,
-        "id": given if isinstance(given, str) and given else token,
+        "id": given if isinstance(given, str) and given else envelope.new_id(prefix),
         "object": kind,
         "created": created if type(created) is int else envelope.created,
         "model": envelope.request.model,

@@ -14,13 +14,15 @@ from shared.protocols.openai_errors import error_body
 from shared.protocols.rendering import Envelope
 from shared.wire import JsonObject, dumps
 
+PREFIX = "cmpl"  # of ids
+
 
 class CompletionRenderer:
     """One stream of `text_completion` chunks; what is not text (reasoning, calls) has no place in this wire."""
 
     def __init__(self, envelope: Envelope) -> None:
         self._request = envelope.request
-        self._id = f"cmpl-{envelope.token}"
+        self._id = envelope.new_id(PREFIX)
         self._created = envelope.created
         self._asked_usage = envelope.request.include_usage
         self._usage: JsonObject | None = None
@@ -95,9 +97,9 @@ class CompletionRenderer:
 def render_whole(envelope: Envelope, response: Response) -> JsonObject:
     native = response.native
     if native is not None and native.wire == "openai_completions/whole":
-        return own_words(native.body, envelope, response, "text_completion", f"cmpl-{envelope.token}")
+        return own_words(native.body, envelope, response, "text_completion", PREFIX)
     return {
-        "id": f"cmpl-{envelope.token}",
+        "id": envelope.new_id(PREFIX),
         "object": "text_completion",
         "created": envelope.created,
         "model": envelope.request.model,
