@@ -31,7 +31,7 @@ def sign_in_origins(scope: Construct, chosen: Context) -> tuple[str, ...]:
         return (_cognito_url(scope, chosen),)
     if chosen.auth == "oidc":
         parts = urlsplit(chosen.oidc_issuer)
-        return (f"{parts.scheme}://{parts.netloc}",)
+        return (f"{parts.scheme}://{parts.netloc}", *chosen.oidc_origins)
     return ()
 
 

@@ -123,6 +123,11 @@ class Context:
     oidc_viewer_group: str = _value(
         _matching(r"[\x21-\x7e]{1,200}", "text without spaces"), "", "with auth=oidc: who may look and not change"
     )
+    oidc_origins: tuple[str, ...] = _value(
+        _list_of(_origin),
+        (),
+        "with auth=oidc: origins beside the issuer's that the sign-in calls, as of its token endpoint",
+    )
     session_url: str = _value(_https_url, "", "with auth=session: the session service")
     clients: str = _value(_one_of("required", "open"), "required", "whether clients need a key")
     accept_open: bool = _value(_bool, False, "deploy although `auth` or `clients` leaves the gateway open")
@@ -220,8 +225,8 @@ _RULES: tuple[tuple[Callable[[Context], bool], str], ...] = (
         "auth=oidc goes with oidc_issuer and oidc_audience",
     ),
     (
-        lambda it: it.auth != "oidc" and bool(it.oidc_admin_group or it.oidc_viewer_group),
-        "oidc_admin_group and oidc_viewer_group go with auth=oidc; with Cognito the group viewers is there",
+        lambda it: it.auth != "oidc" and bool(it.oidc_admin_group or it.oidc_viewer_group or it.oidc_origins),
+        "oidc_admin_group, oidc_viewer_group and oidc_origins go with auth=oidc; Cognito has the group viewers",
     ),
     (lambda it: (it.auth == "session") != bool(it.session_url), "auth=session goes with session_url"),
     (

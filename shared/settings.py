@@ -83,6 +83,13 @@ def _origins(text: str) -> frozenset[str]:
     return found
 
 
+def _named_origins(text: str) -> frozenset[str]:
+    """web origins like https://app.example with commas between"""
+    if "*" in text:
+        raise ValueError
+    return _origins(text)
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         found = next((value for value in allowed if value.lower() == text.lower()), None)
@@ -149,6 +156,7 @@ class Settings:
     oidc_audience: str | None = _setting("OIDC_AUDIENCE", _text, None)
     oidc_admin_group: str | None = _setting("OIDC_ADMIN_GROUP", _text, None)
     oidc_viewer_group: str | None = _setting("OIDC_VIEWER_GROUP", _text, None)
+    oidc_origins: frozenset[str] = _setting("OIDC_ORIGINS", _named_origins, frozenset())
     audit_ttl_days: int = _setting("AUDIT_TTL_DAYS", _int(1, 3_650), 400)
 
     use_ai_queue: bool = _setting("USE_AI_QUEUE", _bool, False)

@@ -33,7 +33,7 @@ class Dashboard:
         self._chats = Relay(upstream, f"http://{_dialled(chosen.host)}:{chosen.api_port}", chosen)
         self._told = dumps(told(chosen))
         self._headers = [(name.encode(), value.encode()) for name, value in (*STANDARD, *FURTHER)]
-        policy = content_security_policy(_issuer_origin(chosen))
+        policy = content_security_policy(_sign_in_origins(chosen))
         self._headers.append((b"content-security-policy", policy.encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,11 +145,12 @@ def told(chosen: Settings) -> Mapping[str, str]:
     return words
 
 
-def _issuer_origin(chosen: Settings) -> tuple[str, ...]:
+def _sign_in_origins(chosen: Settings) -> tuple[str, ...]:
+    """Of the issuer, and of what its discovery document leads to elsewhere."""
     if chosen.admin_auth != "oidc" or not chosen.oidc_issuer:
         return ()
     parts = urlsplit(chosen.oidc_issuer)
-    return (f"{parts.scheme}://{parts.netloc}",)
+    return (f"{parts.scheme}://{parts.netloc}", *sorted(chosen.oidc_origins))
 
 
 def _dialled(host: str) -> str:

@@ -60,6 +60,7 @@ def test_production_keeps_its_data_unless_the_loss_is_accepted() -> None:
         {"auth": "oidc"},
         {"auth": "oidc", "oidc_issuer": "https://issuer.example"},
         {"oidc_issuer": "https://issuer.example", "oidc_audience": "gateway"},
+        {"oidc_origins": "https://token.example.net"},
         {"auth": "session"},
         {"snapstart": "true", "provisioned": "1"},
         {"provisioned": "5", "concurrency": "4"},

@@ -227,6 +227,17 @@ def test_cors_is_only_where_it_was_asked_for(production: Template, plain: Templa
     assert not [path for path, verb, _ in plain.methods() if verb == "OPTIONS"]
 
 
+def test_the_dashboard_may_call_the_issuer_and_what_the_deployment_names_beside_it() -> None:
+    from aws_cdk import Stack
+
+    from infra.admin_access import sign_in_origins
+    from infra.context import read_context
+
+    issuer = {"auth": "oidc", "oidc_issuer": "https://issuer.example.org/pool", "oidc_audience": "gateway"}
+    chosen = read_context({**issuer, "oidc_origins": "https://token.example.net"})
+    assert sign_in_origins(Stack(), chosen) == ("https://issuer.example.org", "https://token.example.net")
+
+
 def test_the_dashboard_has_a_strict_policy_and_the_admin_api_on_its_origin(production: Template) -> None:
     (headers,) = production.of_type("AWS::CloudFront::ResponseHeadersPolicy").values()
     said = json.dumps(headers["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]["ContentSecurityPolicy"])

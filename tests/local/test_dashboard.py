@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from infra.local.dashboard import Dashboard
+from infra.site_headers import content_security_policy
 from shared.providers.upstream import PooledUpstream
 from shared.settings import read_settings
 from shared.web.asgi import Receive, Scope, Send, send_json
@@ -103,9 +104,18 @@ async def test_the_page_is_told_how_administrators_sign_in(files: Path) -> None:
         assert told["client_id"] == "client"
         policy = (await page.get("/")).headers["content-security-policy"]
         assert "connect-src 'self' https://issuer.example.org;" in policy
+    async with serve(files, **oidc, OIDC_ORIGINS="https://token.example.net, https://issuer.example.org") as page:
+        policy = (await page.get("/")).headers["content-security-policy"]
+        assert "connect-src 'self' https://issuer.example.org https://token.example.net;" in policy
     async with serve(files, AUTH_ENABLED="true", AIMENU_URL="https://menu.example.org") as page:
         told = (await page.get("/proxy-dashboard/config.json")).json()
         assert (told["auth"], told["login_url"]) == ("session", "https://menu.example.org/login")
+
+
+@pytest.mark.parametrize("origin", ["*", "https://*.example.org", "https://a.example; script-src *", "https://a/path"])
+def test_what_is_no_origin_comes_into_no_policy(origin: str) -> None:
+    with pytest.raises(ValueError, match="origin"):
+        content_security_policy([origin])
 
 
 @pytest.fixture(scope="module")
