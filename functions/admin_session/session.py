@@ -11,39 +11,43 @@ from shared.errors import Forbidden, Unauthenticated
 from shared.settings import Settings
 from shared.web.admin_access import OPEN_USER, Access, Sessions, administrator_of
 from shared.web.admin_app import admin_app, serve
+from shared.web.admin_guard import Guard, guard_of
 from shared.web.asgi import header
 
 
 def admin_session_app(chosen: Settings, sessions: Sessions, access: Access | None = None) -> FastAPI:
     """`access` is asked where an issuer vouches for administrators."""
-    app = admin_app("Session", None)
-    session = _Session(chosen, sessions, access)
+    guard = guard_of(access)
+    app = admin_app("Session", guard, public=True)
+    session = _Session(chosen, sessions, guard)
     serve(app, "GET", ("/session/validate",), session.validate)
     serve(app, "POST", ("/session/logout",), session.logout)
     return app
 
 
 class _Session:
-    def __init__(self, chosen: Settings, sessions: Sessions, access: Access | None) -> None:
+    def __init__(self, chosen: Settings, sessions: Sessions, guard: Guard) -> None:
         self._chosen = chosen
         self._sessions = sessions
-        self._access = access
+        self._guard = guard
 
     async def validate(self, request: Request) -> dict[str, Any]:
         """The session service's answer with `auth_enabled` and `use_ai_queue`; without a valid session no more than
-        `{"valid": false}`."""
+        `{"valid": false}`. What is shown here counts as an attempt like anywhere else."""
         mode = self._chosen.admin_auth
         told = {"auth_enabled": mode != "none", "use_ai_queue": self._chosen.use_ai_queue}
         if mode == "none":
             return {"valid": True, "user": OPEN_USER, "role": "admin", **told}
-        if mode == "oidc" and self._access is not None:
+        if mode == "oidc" and self._guard.access is not None:
             try:
-                who = await self._access.admit(request.scope)
+                who = await self._guard.admit(request.scope)
                 return {"valid": True, "user": who.user, "role": who.role, **told}
             except (Unauthenticated, Forbidden):
                 return {"valid": False}
+        self._guard.check(request.scope)
         session = await self._sessions.find(request.scope)
         if session is None:
+            self._guard.note_failure(request.scope)
             return {"valid": False}
         return {**session, "role": administrator_of(session).role, **told}
 

@@ -14,6 +14,7 @@ from shared.errors import GatewayError, MethodNotAllowed
 from shared.web.admin_access import Access
 from shared.web.admin_door import MAX_BODY_BYTES, AdminDoor
 from shared.web.admin_errors import AdminRefusal, InvalidFields, Problem, field_errors, refusal
+from shared.web.admin_guard import guard_of
 from shared.wire import JsonObject, dumps
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -21,12 +22,14 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def admin_app(title: str, access: Access | None, *, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI:
-    """An app without routes; `access` None lets everyone in."""
+def admin_app(
+    title: str, access: Access | None, *, max_body_bytes: int = MAX_BODY_BYTES, public: bool = False
+) -> FastAPI:
+    """An app without routes; `access` None or `public` let everyone in."""
     app = FastAPI(title=title, responses=_PROBLEMS)
     for kind in (GatewayError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _refuse)
-    app.add_middleware(AdminDoor, access=access, max_body_bytes=max_body_bytes)
+    app.add_middleware(AdminDoor, guard=guard_of(access), max_body_bytes=max_body_bytes, public=public)
     return app
 
 

@@ -6,13 +6,14 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
-from shared.errors import Forbidden, GatewayError, InternalError, InvalidRequest, Unauthenticated
+from shared.errors import Forbidden, GatewayError, InternalError, InvalidRequest
 from shared.gateway.metering import Caller
 from shared.store.actor import ACTOR, Actor
-from shared.web.admin_access import READS, Access, shows_credentials
-from shared.web.admin_attempts import Attempts
+from shared.web.admin_access import READS
 from shared.web.admin_errors import AdminRefusal, refusal
+from shared.web.admin_guard import Guard
 from shared.web.asgi import App, Receive, Scope, Send, header, read_body, send_json
+from shared.web.extensions import TRUSTED
 from shared.web.log_lines import REQUEST_ID
 from shared.web.request_log import log_request
 from shared.web.responses import caller_of
@@ -25,18 +26,20 @@ MAX_BODY_BYTES = 1 << 20
 
 class AdminDoor:
     """A middleware in plain ASGI. Access is checked before a byte of the body is read (a FastAPI dependency would be
-    asked after it), and the body is bounded and known to be JSON before the framework parses it."""
+    asked after it), and the body is bounded and known to be JSON before the framework parses it. `public` lets everyone
+    in, to be asked by the function itself."""
 
-    def __init__(self, app: App, access: Access | None, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, app: App, guard: Guard, *, max_body_bytes: int = MAX_BODY_BYTES, public: bool = False) -> None:
         self._app = app
-        self._access = access
+        self._guard = guard
         self._max_body_bytes = max_body_bytes
-        self._attempts = Attempts()
+        self._public = public or guard.access is None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope[TRUSTED] = self._guard.trusted_proxies
         caller = caller_of(scope)
         visit = _Visit(caller, send)
         token = REQUEST_ID.set(caller.request_id)
@@ -48,8 +51,8 @@ class AdminDoor:
 
     async def _admit(self, scope: Scope, receive: Receive, visit: _Visit) -> None:
         try:
-            if self._access is not None:
-                await self._identify(self._access, scope, visit.caller)
+            if not self._public:
+                await self._identify(scope, visit.caller)
             body = await self._body(scope, receive)
             await self._app(scope, _replay(body, receive), visit.send)
         except GatewayError as error:
@@ -59,15 +62,9 @@ class AdminDoor:
             failure = InternalError(f"the admin API failed; its log names the reason by {visit.caller.request_id}")
             await visit.refuse(failure)
 
-    async def _identify(self, access: Access, scope: Scope, caller: Caller) -> None:
+    async def _identify(self, scope: Scope, caller: Caller) -> None:
         """Let in who may do what is asked, and remember who it is for the audit log."""
-        self._attempts.check(caller.client_address)
-        try:
-            who = await access.admit(scope)
-        except Unauthenticated:
-            if shows_credentials(scope):
-                self._attempts.note_failure(caller.client_address)
-            raise
+        who = await self._guard.admit(scope)
         if who.role != "admin" and scope["method"] not in READS:
             raise Forbidden("a viewer may look at everything and change nothing; ask an administrator")
         ACTOR.set(Actor(who.user, caller.request_id, caller.client_address))

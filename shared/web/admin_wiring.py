@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from shared.providers.base import Upstream
 from shared.settings import in_cloud
-from shared.web.admin_access import Access
 from shared.web.admin_access import admin_access as access_of
+from shared.web.admin_guard import Guard
 from shared.web.wiring import admin_tables, settings
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ def operators_upstream() -> Upstream:
 
 
 @cache
-def admin_access() -> Access:
-    """Who may use the admin API."""
-    return access_of(settings(), operators_upstream(), in_cloud=in_cloud(os.environ))
+def admin_access() -> Guard:
+    """Who may use the admin API; all functions of a process ask the same, and so count wrong credentials together."""
+    access = access_of(settings(), operators_upstream(), in_cloud=in_cloud(os.environ))
+    return Guard(access, settings().trusted_proxies)
 
 
 @cache
