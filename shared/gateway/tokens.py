@@ -20,7 +20,7 @@ from shared.gateway.tokenizer.encoding import count, encoding_of
 from shared.wire import dumps
 
 # Longer texts are judged by their beginning, middle and end, and hard ones by what was counted until then: prose takes
-# 30 ms at most, a text made to be slow 110.
+# 30 ms at most, a text made to be slow 120.
 _SLICE_CHARS = 16 * 1_000
 _MOST_MERGED_BYTES = 32 * 1_024
 _IMAGE_TOKENS = 800
