@@ -174,6 +174,7 @@ def test_the_file_is_told_anew_when_it_has_grown(tmp_path: Path) -> None:
     journal.close()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(90)
 def test_nothing_is_lost_or_counted_twice_by_kill_9(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in CREDENTIALS.items():

@@ -136,6 +136,7 @@ def test_configuration_survives_a_kill_and_a_stop(own_store: StoreProcess) -> No
     assert store.create_endpoint(an_endpoint(name="new")).id > gone.id
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_before_a_kill_is_there_and_whole(own_store: StoreProcess) -> None:
     chance = random.Random(7)
     acknowledged: dict[int, int] = {}
@@ -172,6 +173,7 @@ def test_what_was_acknowledged_before_a_kill_is_there_and_whole(own_store: Store
     assert sum(acknowledged.values()) >= 12
 
 
+@pytest.mark.slow
 def test_a_second_process_on_the_same_folder_is_refused_with_one_line(own_store: StoreProcess) -> None:
     own_store.start()
     second = own_store.spawn()
@@ -204,6 +206,7 @@ def test_on_a_leash_it_follows_its_parent(own_store: StoreProcess) -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_torn_last_line_was_never_acknowledged_and_is_cut_off(own_store: StoreProcess) -> None:
     endpoint = own_store.start().config_store().create_endpoint(an_endpoint())
     own_store.kill()
@@ -217,6 +220,7 @@ def test_a_torn_last_line_was_never_acknowledged_and_is_cut_off(own_store: Store
     assert own_store.start().config_store().list_endpoints() == [changed]
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_told_and_left_alone(own_store: StoreProcess) -> None:
     own_store.start().config_store().create_endpoint(an_endpoint())
     own_store.kill()
@@ -250,6 +254,7 @@ def test_the_journal_of_another_process_shows_up(own_store: StoreProcess) -> Non
     eventually(lambda: len(ledger.newest(50).records) == 21)
 
 
+@pytest.mark.slow
 def test_memory_holds_the_newest_records_only(own_store: StoreProcess) -> None:
     writer = JournalWriter(own_store.data_dir / "ledger", segment_bytes=40_000)
     now = int(time.time() * 1000)
@@ -268,6 +273,7 @@ def test_memory_holds_the_newest_records_only(own_store: StoreProcess) -> None:
     assert held() == [f"r{number:04d}" for number in range(1_049, 749, -1)]
 
 
+@pytest.mark.slow
 def test_segments_past_their_time_are_removed_and_others_kept(own_store: StoreProcess) -> None:
     folder = own_store.data_dir / "ledger"
     JournalWriter(folder, now=lambda: time.time() - 200 * 86_400).append(a_record())

@@ -210,7 +210,12 @@ def test_hostile_repetitions_take_linear_time(piece: str) -> None:
     assert work(200_000) <= 11 * work(20_000) + 100_000
 
 
-@pytest.mark.parametrize("name", TEXTS)
+BRIEF = ["prose", "fenced code", "1 MB JSON argument"]  # the others, whose work is more by design, take seconds each
+
+
+@pytest.mark.parametrize(
+    "name", [*BRIEF, *(pytest.param(each, marks=pytest.mark.slow) for each in TEXTS if each not in BRIEF)]
+)
 def test_work_grows_with_the_text_and_no_faster(name: str) -> None:
     """Counted in calls of functions, which no other load on the machine changes."""
 
@@ -280,7 +285,9 @@ def test_no_case_of_the_corpus_makes_a_reader_fail() -> None:
             assert machine.faults == 0, case["id"]
 
 
-@pytest.mark.parametrize("piece", ["```json\n{", "\n[", "<tool_call>["])
+@pytest.mark.parametrize(
+    "piece", ["<tool_call>[", *(pytest.param(each, marks=pytest.mark.slow) for each in ("```json\n{", "\n["))]
+)
 def test_text_that_wastes_the_budget_still_comes_out_whole(piece: str) -> None:
     text = piece * (700_000 // len(piece))
     machine, events = read(text, even(text, 4096))
