@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, TypedDict, get_args
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from functions.admin_usage import figures as figure
 from functions.admin_usage.pages import from_cursor, page_of, span_page
-from shared.gateway.records import RequestType
-from shared.store.counters import PLACE, Counters, added, total
+from shared.store.counters import PLACE, Counters, total
 from shared.store.key_labels import KeyLabels
 from shared.store.rollup_reader import RollupReader
-from shared.store.rollups import ENDPOINT, KEY, MODEL, PAIR, TOTAL, Kind
+from shared.store.rollups import ENDPOINT
 from shared.web.admin_access import Access
 from shared.web.admin_app import admin_app, serve
-from shared.web.admin_errors import FieldError, InvalidFields, invalid_field
+from shared.web.admin_errors import FieldError, InvalidFields
+from shared.web.usage_cells import UsageCells
 from shared.web.usage_range import UsageRange, usage_range
 from shared.wire import dumps
 
@@ -27,7 +27,6 @@ NEXT_CURSOR = "x-next-cursor"
 _WORD_CHARS = 300
 _FILTERS = ("virtual_model", "key_id", "inbound_api_key_id")
 _NOT_BY_ENDPOINT = "endpoints are added up over all models and keys; leave it out"
-_REQUEST_TYPES: tuple[RequestType, ...] = get_args(RequestType)
 
 Seconds = Annotated[float | None, Query(description="seconds since 1970, taken outwards to the half-hour")]
 Zone = Annotated[str | None, Query(max_length=64, description="an IANA name; UTC unless told")]
@@ -99,7 +98,7 @@ class _Usage:
         limit: Annotated[int, Query(ge=1, le=366, description="the most days of a page")] = 31,
     ) -> Response:
         wanted = self._range(start_date, end_date, timezone)
-        chosen = _Filter(virtual_model, key_id or inbound_api_key_id, request_type)
+        chosen = UsageCells(virtual_model, key_id or inbound_api_key_id, request_type)
         page, following = span_page(from_cursor(cursor, wanted).days(), limit)
         models = self._reader.by_span(chosen.kind_of_models, page, **chosen.place(chosen.kind_of_models))
         told = [self._day(day.label, chosen.by_model(cells)) for day, cells in zip(page, models, strict=True) if cells]
@@ -133,7 +132,7 @@ class _Usage:
         limit: Rows = 1_000,
     ) -> Response:
         wanted = self._range(start_date, end_date, timezone)
-        chosen = _Filter(virtual_model, key_id or inbound_api_key_id, request_type)
+        chosen = UsageCells(virtual_model, key_id or inbound_api_key_id, request_type)
         kind = chosen.kind_of_models
         cells = self._reader.sums(kind, wanted.since, wanted.until, **chosen.place(kind))
         rows = chosen.by_model(cells)
@@ -154,7 +153,7 @@ class _Usage:
         if refused:
             raise InvalidFields(refused)
         wanted = self._range(start_date, end_date, timezone)
-        chosen = _Filter(None, None, request_type)
+        chosen = UsageCells(None, None, request_type)
         cells = self._reader.sums(ENDPOINT, wanted.since, wanted.until)
         page = page_of(chosen.by_rest(cells), cursor, limit)
         return _json([_endpoint(name, row) for name, row in page.rows], page.next_cursor)
@@ -173,8 +172,8 @@ class _Usage:
     ) -> Response:
         wanted = self._range(start_date, end_date, timezone)
         key = key_id or inbound_api_key_id
-        chosen = _Filter(virtual_model, key, request_type)
-        kind = PAIR if virtual_model else KEY
+        chosen = UsageCells(virtual_model, key, request_type)
+        kind = chosen.kind_of_keys
         cells = self._reader.sums(kind, wanted.since, wanted.until, **chosen.place(kind))
         page = page_of(chosen.by_key(cells), cursor, limit)
         labels = self._labels.of(name for name, _ in page.rows if name)
@@ -194,7 +193,7 @@ class _Usage:
         limit: Annotated[int, Query(ge=1, le=744, description="the most hours of a page")] = 168,
     ) -> Response:
         wanted = self._range(start_date, end_date, timezone)
-        chosen = _Filter(virtual_model, key_id or inbound_api_key_id, request_type)
+        chosen = UsageCells(virtual_model, key_id or inbound_api_key_id, request_type)
         page, following = span_page(from_cursor(cursor, wanted).hours(), limit)
         found = self._reader.by_span(chosen.kind, page, **chosen.place(chosen.kind))
         sums = [(hour, total(chosen.taken(cells))) for hour, cells in zip(page, found, strict=True)]
@@ -220,13 +219,13 @@ class _Usage:
         inbound_api_key_id: Word = None,
     ) -> Response:
         wanted = self._range(start_date, end_date, timezone)
-        chosen = _Filter(virtual_model, key_id or inbound_api_key_id, "embedding")
+        chosen = UsageCells(virtual_model, key_id or inbound_api_key_id, "embedding")
         return _json(figure.embeddings(self._sum(wanted, chosen)))
 
     def _range(self, start_date: float | None, end_date: float | None, timezone: str | None) -> UsageRange:
         return usage_range(start_date, end_date, timezone, now=self._now)
 
-    def _sum(self, wanted: UsageRange, chosen: _Filter) -> Counters:
+    def _sum(self, wanted: UsageRange, chosen: UsageCells) -> Counters:
         cells = self._reader.sums(chosen.kind, wanted.since, wanted.until, **chosen.place(chosen.kind))
         return total(chosen.taken(cells))
 
@@ -237,86 +236,6 @@ class _Usage:
         rows = [{"virtual_model": name, **figure.day_figures(row)} for name, row in models.items()]
         rows.sort(key=lambda each: (-each["prompt_tokens"] - each["completion_tokens"], each["virtual_model"]))
         return {"date": label, "requests": told["request_count"], **told, "models": rows}
-
-
-class Place(TypedDict):
-    """Which cells the reader reads."""
-
-    key: str | None
-    model: str | None
-    only: Callable[[str], bool] | None
-
-
-class _Filter:
-    """Which cells count, and in which kind they are found with the fewest reads."""
-
-    def __init__(self, virtual_model: str | None, key_id: str | None, request_type: str | None) -> None:
-        if request_type and request_type not in _REQUEST_TYPES:
-            raise invalid_field("request_type", f"must be one of {', '.join(_REQUEST_TYPES)}")
-        self._model = virtual_model or None
-        self._key = key_id or None
-        self._type = request_type or None
-
-    @property
-    def kind(self) -> Kind:
-        if self._key:
-            return PAIR if self._model else KEY
-        return MODEL if self._model else TOTAL
-
-    @property
-    def kind_of_models(self) -> Kind:
-        return PAIR if self._key else MODEL
-
-    def place(self, kind: Kind) -> Place:
-        """Where the cells are; a pack of pairs has many others beside them."""
-        return {"key": self._key, "model": self._model, "only": self._takes_pair if kind is PAIR else None}
-
-    def taken(self, cells: Mapping[str, Counters]) -> Iterable[Counters]:
-        """The rows of `kind` that count."""
-        wanted = [each for each in (self._key, self._model) if each]
-        return [
-            row
-            for name, row in cells.items()
-            if self._takes_type(name) and (not wanted or name.partition("|")[2] == "|".join(wanted))
-        ]
-
-    def by_model(self, cells: Mapping[str, Counters]) -> dict[str, Counters]:
-        """The rows of `kind_of_models` by their virtual model."""
-        found: dict[str, Counters] = {}
-        for name, row in cells.items():
-            model = name.partition("|")[2]
-            if self._key:
-                key, _, model = model.partition("|")
-                if key != self._key:
-                    continue
-            if self._takes_type(name) and self._model in (None, model):
-                found[model] = added(found[model], row) if model in found else row
-        return found
-
-    def by_key(self, cells: Mapping[str, Counters]) -> dict[str, Counters]:
-        """The rows of KEY, or of PAIR where a model is asked for, by their key."""
-        found: dict[str, Counters] = {}
-        for name, row in cells.items():
-            key, _, model = name.partition("|")[2].partition("|")
-            if self._takes_type(name) and self._model in (None, model) and self._key in (None, key):
-                found[key] = added(found[key], row) if key in found else row
-        return found
-
-    def by_rest(self, cells: Mapping[str, Counters]) -> dict[str, Counters]:
-        """Rows by what is behind their request type."""
-        found: dict[str, Counters] = {}
-        for name, row in cells.items():
-            if self._takes_type(name):
-                rest = name.partition("|")[2]
-                found[rest] = added(found[rest], row) if rest in found else row
-        return found
-
-    def _takes_pair(self, name: str) -> bool:
-        key, _, model = name.partition("|")[2].partition("|")
-        return self._key in (None, key) and self._model in (None, model)
-
-    def _takes_type(self, name: str) -> bool:
-        return self._type is None or name.startswith(f"{self._type}|") or name == self._type
 
 
 def _model(name: str, row: Counters) -> dict[str, Any]:

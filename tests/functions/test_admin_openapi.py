@@ -82,7 +82,7 @@ def apps(tables: Tables, folder: Path) -> dict[str, FastAPI]:
         "admin_settings": admin_settings_app(store, chosen, access),
         "admin_tool_patterns": admin_tool_patterns_app(store, access),
         "admin_usage": admin_usage_app(RollupReader(tables), KeyLabels(tables), access),
-        "admin_usage_export": admin_usage_export_app(ledger, access),
+        "admin_usage_export": admin_usage_export_app(ledger, RollupReader(tables), KeyLabels(tables), access),
         "admin_virtual_models": admin_virtual_models_app(store, sealer, access),
     }
 

@@ -13,9 +13,12 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from functions.admin_usage_export.export import COLUMNS, PATH, admin_usage_export_app
+from functions.admin_usage_export.attempts import COLUMNS
+from functions.admin_usage_export.export import PATH, admin_usage_export_app
 from shared.gateway.records import Record
+from shared.store.key_labels import KeyLabels
 from shared.store.ledger import Ledger
+from shared.store.rollup_reader import RollupReader
 from shared.store.tables import Tables
 from shared.web.admin_access import OpenAccess
 from tests.functions.admin_calls import client, wrong_fields
@@ -66,7 +69,11 @@ def history(shared_tables: Tables) -> list[Record]:
 
 @pytest.fixture(scope="module")
 def app(shared_tables: Tables, history: list[Record]) -> FastAPI:
-    return admin_usage_export_app(Ledger(shared_tables, keep_days=90, now=lambda: NOW), OpenAccess(), now=lambda: NOW)
+    return an_app(Ledger(shared_tables, keep_days=90, now=lambda: NOW), shared_tables)
+
+
+def an_app(ledger: Ledger, tables: Tables) -> FastAPI:
+    return admin_usage_export_app(ledger, RollupReader(tables), KeyLabels(tables), OpenAccess(), now=lambda: NOW)
 
 
 @pytest.fixture
@@ -151,7 +158,7 @@ async def test_pages_are_read_only_as_they_leave(shared_tables: Tables, history:
             Counting.pages += 1
             return super().newest(*arguments, **named)  # type: ignore[arg-type]
 
-    app = admin_usage_export_app(Counting(shared_tables, keep_days=90, now=lambda: NOW), OpenAccess(), now=lambda: NOW)
+    app = an_app(Counting(shared_tables, keep_days=90, now=lambda: NOW), shared_tables)
     scope = {"type": "http", "method": "POST", "path": PATH, "raw_path": PATH.encode(), "query_string": b"",
              "headers": [(b"host", b"127.0.0.1:5001")], "http_version": "1.1", "scheme": "http",
              "server": ("127.0.0.1", 5001), "client": ("127.0.0.1", 1), "root_path": "",
