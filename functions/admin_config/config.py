@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from functions.admin_config.document import Written, read, write
 from functions.admin_config.plan import Planner, Step
+from shared.errors import InvalidRequest
 from shared.store.audit import Action, Subject
 from shared.store.config_store import ConfigStore
 from shared.store.refusals import Refusal
@@ -90,7 +91,7 @@ class _Configuration:
             for done, step in enumerate(steps):
                 try:
                     step.apply()
-                except Refusal as refusal:
+                except (Refusal, InvalidRequest) as refusal:
                     text = f"{done} of {len(steps)} changes are made, {step.entry.name} is not: {refusal.message}"
                     made = [_row(each).model_dump() for each in steps[:done]]
                     raise AdminRefusal(409, text, {"changes": made}) from None

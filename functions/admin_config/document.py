@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ HEAD = f"""\
 # Secrets are not in here: {{keep: true}} is the one that is stored, {{env: NAME}} one that the import brings along.
 """
 _MOST = 2_000
+_MOST_BRACKETS = 50
 
 # What a record of the document is where it says nothing; a key or headers that it leaves out stay as they are.
 _SECRETS = ("api_key", "clear_api_key", "custom_headers")
@@ -60,7 +62,13 @@ class Document(BaseModel):
 
 
 class _Loader(yaml.SafeLoader):
-    """No aliases, which can make a gigabyte of a kilobyte, no name twice, and no dates: YAML has more than JSON."""
+    """No aliases, which can make a gigabyte of a kilobyte, no name twice, and no dates: YAML has more than JSON. No
+    more brackets in brackets than a configuration has: the scanner's time grows with their square."""
+
+    def fetch_flow_collection_start(self, token: Any) -> None:
+        if self.flow_level >= _MOST_BRACKETS:
+            raise yaml.YAMLError("too deep")
+        super().fetch_flow_collection_start(token)
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -68,8 +76,8 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value]
-        if twice := next((name for name in names if names.count(name) > 1), None):
+        names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        if twice := next((name for name, count in names.items() if count > 1), None):
             raise yaml.YAMLError(f"{str(twice)[:100]} is there twice in line {node.start_mark.line + 1}")
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return found
@@ -92,7 +100,7 @@ def read(text: str) -> Document:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or str(error) or "too deep"
         raise invalid_field("document", f"is not YAML{f' in line {mark.line + 1}' if mark else ''}: {reason}") from None
-    if not isinstance(found, dict) or found.get("version") != VERSION:
+    if not isinstance(found, dict) or type(found.get("version")) is not int or found["version"] != VERSION:
         raise invalid_field("document", f"must begin with version: {VERSION}")
     try:
         return Document.model_validate(found)

@@ -151,7 +151,7 @@ class Planner:
             before = current.names if current else ()
             apply = self._model_change(current, body, ids)
             models.append(ModelStep(place, before, after.names, record_entry(current, after), apply))
-        listed = {row.get("name") for row in rows}
+        listed = _texts(row.get("name") for row in rows)
         for model in found.virtual_models:
             if model.name not in listed:
                 entry = record_entry(model, None if prune else model)
@@ -200,14 +200,13 @@ class Planner:
         return found
 
     def _headers(self, headers: Any, place: str, current: VirtualModelRecord | None) -> Any:
-        if not isinstance(headers, dict):
+        if not isinstance(headers, dict) or not all(isinstance(name, str) for name in headers):
             return headers
         sealed = {name.lower() for name in current.value.sealed_headers} if current else set()
         found = {}
         for name, value in headers.items():
             if isinstance(value, dict) or value is None:
-                known = isinstance(name, str) and name.lower() in sealed
-                value = self._secret(value, f"{place}.custom_headers.{name}", kept=known) or ""
+                value = self._secret(value, f"{place}.custom_headers.{name}", kept=name.lower() in sealed) or ""
             found[name] = value
         return found
 
@@ -262,20 +261,16 @@ class Planner:
     def _prune(self, wanted: Document, found: Written) -> None:
         """Of the parts that the document has, what it does not list; endpoints last, for models point at them."""
         staying = found.virtual_models if wanted.virtual_models is None else []
-        patterns = {row.get("pattern_name") for row in wanted.tool_patterns or ()}
+        patterns = _texts(row.get("pattern_name") for row in wanted.tool_patterns or ())
         for pattern in found.tool_patterns if wanted.tool_patterns is not None else ():
             if pattern.name not in patterns:
                 self._step(
                     record_entry(pattern, None),
                     partial(self._store.delete_tool_pattern, pattern.id, pattern.version),
                 )
-        endpoints = {row.get("name") for row in wanted.endpoints or ()}
-        used = {
-            target.get("endpoint")
-            for row in wanted.virtual_models or ()
-            for target in row.get("targets") or ()
-            if isinstance(target, dict)
-        }
+        endpoints = _texts(row.get("name") for row in wanted.endpoints or ())
+        targets = [row["targets"] for row in wanted.virtual_models or () if isinstance(row.get("targets"), list)]
+        used = _texts(target.get("endpoint") for each in targets for target in each if isinstance(target, dict))
         for endpoint in found.endpoints if wanted.endpoints is not None else ():
             if endpoint.name in endpoints:
                 continue
@@ -336,6 +331,11 @@ class Planner:
             case _:
                 self._wrong.append(FieldError(place, "must be {keep: true}, {env: NAME} or null, never the secret"))
                 return MASK
+
+
+def _texts(values: Iterable[Any]) -> set[str]:
+    """What can be a name; what cannot is told where it stands."""
+    return {value.strip() for value in values if isinstance(value, str)}
 
 
 def _is_on(name: str, by_default: bool, switches: FormatSwitches) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from shared import wire
+from shared.errors import InvalidRequest
 from shared.gateway.stored_settings import StoredSettings
 from shared.store.change import CONFIG_SCOPE, VERSION_KEY
 from shared.store.config_records import (
@@ -33,6 +34,7 @@ SEED_SCOPE = "seed"
 PRICES_SCOPE = "prices"
 FORMATS_KEY = "formats"
 SETTINGS_KEY = "settings"
+_MOST_DOCUMENT_BYTES = 380_000  # an item of DynamoDB holds 400 KB, names and a sealed key included
 WORDS: Mapping[Kind, str] = {
     "endpoint": "endpoint",
     "virtual_model": "virtual model",
@@ -98,6 +100,7 @@ class ConfigItems:
                 document = virtual_model_document(record.value)
             case ToolPatternRecord():
                 document = tool_pattern_document(record)
+        _check_size(document)
         return self._tables.config(
             CONFIG_SCOPE,
             record_key(kind_of(record), record.id),
@@ -120,6 +123,18 @@ class ConfigItems:
 
     def of_name(self, kind: Kind, name: str, owner: int) -> ConfigItem:
         return self._tables.config(NAME_SCOPE, f"{kind}#{name}", owner=owner)
+
+
+def _check_size(document: str) -> None:
+    """Raises InvalidRequest, which names the largest field, for what no item of DynamoDB can hold."""
+    size = len(document.encode())
+    if size > _MOST_DOCUMENT_BYTES:
+        sizes = {name: len(wire.dumps(value)) for name, value in wire.loads(document).items()}
+        largest = max(sizes, key=lambda name: sizes[name])
+        raise InvalidRequest(
+            f"takes {sizes[largest]} of the {size} bytes of all fields, which may take {_MOST_DOCUMENT_BYTES} together",
+            param={"sealed_headers": "custom_headers"}.get(largest, largest),
+        )
 
 
 def record_key(kind: Kind, record_id: int) -> str:

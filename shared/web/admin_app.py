@@ -57,7 +57,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
 def _invalid(error: RequestValidationError) -> GatewayError:
     errors = error.errors()
     if any(each["loc"][0] == "path" for each in errors):
-        return AdminRefusal(404, "an id is a whole number above 0; GET the list to see them")
+        return AdminRefusal(404, "there is nothing with this id; GET the list to see them")
     return InvalidFields(field_errors({**each, "loc": each["loc"][1:]} for each in errors))
 
 

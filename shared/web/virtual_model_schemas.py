@@ -65,7 +65,7 @@ def _headers(value: Any) -> dict[str, str]:
             raise ValueError("must be an object of names and values, or JSON text of one") from None
     if value is None:
         return {}
-    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+    if not isinstance(value, dict) or not all(isinstance(each, str) for pair in value.items() for each in pair):
         raise ValueError("must be an object of names and texts")
     if len(value) > _MOST_HEADERS:
         raise ValueError(f"may have {_MOST_HEADERS} headers")

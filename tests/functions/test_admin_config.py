@@ -352,3 +352,45 @@ async def test_an_import_moves_no_stored_secret_to_another_origin(
     assert await admin.export() == stored
     await admin.take(document(here, keep, "new", bring), secrets={"NEW": "sk-new"})
     await admin.take(document(moved, bring, "new", keep), secrets={"NEW": "sk-new"})
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("version: true", "document"),
+        ("version: 1.0", "document"),
+        ("version: 1\nendpoints: [{name: {}}]", "endpoints[0].name"),
+        ("version: 1\ntool_patterns: [{pattern_name: [1]}]", "tool_patterns[0].pattern_name"),
+        ("version: 1\nvirtual_models: [{name: [x], targets: 3}]", "virtual_models[0].name"),
+        ("version: 1\nvirtual_models: [{name: x, targets: 3}]", "virtual_models[0].targets"),
+        (
+            "version: 1\nvirtual_models: [{name: x, targets: [{endpoint: [1]}, 3]}]",
+            "virtual_models[0].targets[0].endpoint",
+        ),
+        (
+            "version: 1\nvirtual_models: [{name: x, custom_headers: {1: {keep: true}}, targets: []}]",
+            "virtual_models[0].custom_headers",
+        ),
+    ],
+)
+async def test_what_is_of_another_kind_than_it_should_be_is_told(text: str, field: str, admin: Admin) -> None:
+    for query in ({"dry_run": "true"}, {"dry_run": "true", "prune": "true"}, {}):
+        refused = await admin.take(text, 422, **query)
+        assert field in [each["field"] for each in refused["fields"]]
+
+
+async def test_an_import_that_cannot_be_stored_says_how_far_it_came(admin: Admin, store: ConfigStore) -> None:
+    add_endpoint(store)
+    document = models({"name": "a"}, {"name": "b", "system_prompt": "\x01" * 150_000})
+    stopped = await admin.take(document, 409)
+    assert [each["name"] for each in stopped["changes"]] == ["a"]
+    assert "b is not: takes 900002 of the 9" in stopped["error"]
+
+
+@pytest.mark.parametrize(
+    ("inside", "reason"), [("[", "too deep"), ("{a: ", "too deep"), ("- ", "maximum recursion depth exceeded")]
+)
+async def test_depth_ends_before_it_costs_time(inside: str, reason: str, admin: Admin) -> None:
+    """The scanner's time grows with the square of the brackets that are open."""
+    refused = await admin.take("version: 1\nsettings:\n  " + inside * 20_000, 422)
+    assert refused["fields"] == [{"field": "document", "message": f"is not YAML: {reason}"}]

@@ -552,3 +552,22 @@ async def test_no_two_changes_at_once_carry_a_secret_away(serial_store: ConfigSt
         assert isinstance(moved, InvalidRequest) is (aimed.status_code == 200)
         back = {"endpoint_id": home.id, "custom_headers": {"x-api-key": "sesame"}}
         assert (await busy.put(f"/virtual-models/{row['id']}", json=back)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        (
+            {"system_prompt": "é" * 99_000, "custom_headers": {f"x-key-{n}": "y" * 4_096 for n in range(50)}},
+            "custom_headers",
+        ),
+        ({"system_prompt": "\x01" * 150_000}, "system_prompt"),
+    ],
+)
+async def test_what_no_item_can_hold_is_refused_by_its_field(
+    fields: dict[str, Any], field: str, admin: httpx.AsyncClient, endpoint: EndpointRecord
+) -> None:
+    body = a_model(endpoint, **fields)
+    assert wrong_fields(await admin.post("/virtual-models", json=body)) == [field]
+    row = await created(admin, a_model(endpoint))
+    assert wrong_fields(await admin.put(f"/virtual-models/{row['id']}", json=fields)) == [field]

@@ -255,11 +255,11 @@ def test_the_catalog_knows_a_virtual_model_under_all_its_names(store: ConfigStor
 
 def test_a_cascade_frees_every_name_however_many_there_are(store: ConfigStore) -> None:
     endpoint = store.create_endpoint(an_endpoint())
-    for number in range(8):
+    for number in range(6):  # more names than one transaction holds
         aliases = tuple(f"alias-{number}-{each}" for each in range(16))
         store.create_virtual_model(a_virtual_model(endpoint.id, name=f"model-{number}", aliases=aliases))
     store.delete_endpoint(endpoint.id, cascade=True)
     assert store.list_virtual_models() == []
     assert store.list_endpoints() == []
     again = store.create_endpoint(an_endpoint())
-    store.create_virtual_model(a_virtual_model(again.id, name="alias-7-15", aliases=("model-0",)))
+    store.create_virtual_model(a_virtual_model(again.id, name="alias-5-15", aliases=("model-0",)))
