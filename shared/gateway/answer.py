@@ -14,7 +14,7 @@ from shared.errors import GatewayError, InternalError, ModelNotAllowed, ModelNot
 from shared.gateway.attempt import Attempt, Choir, Source
 from shared.gateway.catalog import Catalog, VirtualModel
 from shared.gateway.failures import name_endpoint
-from shared.gateway.limits import Limiter, Limits, bounded, check_model, demand_of
+from shared.gateway.limits import UNLIMITED, Limiter, Limits, bounded, check_model, demand_of
 from shared.gateway.metering import Caller, Meter, Tally
 from shared.gateway.records import Recorder
 from shared.gateway.routing import Route, Stop, apply_policy, resolve
@@ -159,7 +159,7 @@ class Gateway:
     async def _reserve(self, request: ChatRequest | EmbeddingRequest, route: Route, caller: Caller) -> None:
         """Once per request, whatever number of targets is tried. Raises RateLimited."""
         limits = caller.limits
-        if self._limiter is None or not limits.counted:
+        if self._limiter is None or limits is UNLIMITED or not limits.counted:
             return
         demand = demand_of(request, limits, route.virtual_model.prices)
         seconds = None if caller.deadline is None else max(0.0, caller.deadline - time.monotonic())

@@ -207,10 +207,10 @@ def decode_whole(body: JsonObject, endpoint: str) -> Frame:
         reason = choice.get("finish_reason")
         if not reason:
             raise UpstreamMalformed(f"endpoint '{endpoint}' answered without a finish reason")
-        if not isinstance(legacy, dict):
-            choice["finish_reason"] = finish_reason(reason, called=called > 0)
-        matched = choice.get("stop_reason")
         finished = finish_reason(reason, called=called > 0)
+        if not isinstance(legacy, dict):
+            choice["finish_reason"] = finished
+        matched = choice.get("stop_reason")
         events.append(Finished(finished, index, matched if isinstance(matched, str) else None))
     if usage := read_usage(body.get("usage")):
         events.append(UsageReported(usage))
