@@ -9,10 +9,9 @@ from fastapi.responses import JSONResponse
 
 from shared.errors import Forbidden, Unauthenticated
 from shared.settings import Settings
-from shared.web.admin_access import OPEN_USER, Access, Sessions, administrator_of
+from shared.web.admin_access import OPEN_USER, Access, Sessions, administrator_of, is_of_another_page
 from shared.web.admin_app import admin_app, serve
 from shared.web.admin_guard import Guard, guard_of
-from shared.web.asgi import header
 
 
 def admin_session_app(chosen: Settings, sessions: Sessions, access: Access | None = None) -> FastAPI:
@@ -54,7 +53,7 @@ class _Session:
     async def logout(self, request: Request) -> Response:
         """End the session: the service is told, this process forgets it, and the browser drops its cookie. Tokens of an
         issuer end by themselves; the dashboard drops its own, and `login_url` says where to go."""
-        if header(request.scope, b"sec-fetch-site") == "cross-site":
+        if is_of_another_page(request.scope):
             raise Forbidden("a page of another site cannot end a session")
         mode = self._chosen.admin_auth
         login_url = None

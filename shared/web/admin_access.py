@@ -67,7 +67,7 @@ class OpenAccess:
         if scope["method"] not in READS:
             origin = header(scope, b"origin")
             foreign = bool(origin) and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower())
-            if foreign or header(scope, b"sec-fetch-site") not in ("", "none", "same-origin"):
+            if foreign or is_of_another_page(scope):
                 raise _other_site()
         return Administrator(OPEN_USER)
 
@@ -151,13 +151,14 @@ class Sessions:
 
 
 class SessionAccess:
-    """Whoever has a valid session. A page of another site cannot borrow it to change something."""
+    """Whoever has a valid session. A page elsewhere cannot borrow it to change something: not of another site, and not
+    of another host or port of this one, for which a browser sends the cookie, too."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
     async def admit(self, scope: Scope) -> Administrator:
-        if scope["method"] not in READS and header(scope, b"sec-fetch-site") == "cross-site":
+        if scope["method"] not in READS and is_of_another_page(scope):
             raise _other_site()
         session = await self._sessions.find(scope)
         if session is None:
@@ -215,6 +216,11 @@ def open_admin_problem(chosen: Settings, *, in_cloud: bool = False) -> str | Non
         f"ADMIN_AUTH=none {place} would let everybody administer the gateway: "
         "set ADMIN_AUTH=oidc or session, or ALLOW_OPEN_ADMIN=true if that is meant"
     )
+
+
+def is_of_another_page(scope: Scope) -> bool:
+    """Whether a browser says that a page of another origin makes the request; programs and old browsers say nothing."""
+    return header(scope, b"sec-fetch-site") not in ("", "none", "same-origin")
 
 
 def _other_site() -> Forbidden:

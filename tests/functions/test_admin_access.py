@@ -221,10 +221,15 @@ async def test_an_outage_of_the_service_shuts_the_door(
     assert "top-secret" not in caplog.text
 
 
-async def test_a_page_of_another_site_cannot_borrow_a_session(guarded: httpx.AsyncClient) -> None:
-    headers = {"cookie": "session=good", "sec-fetch-site": "cross-site"}
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_page_of_another_origin_cannot_borrow_a_session(guarded: httpx.AsyncClient, site: str) -> None:
+    """Another port or host of the same site gets the cookie sent along, and needs no leave for a POST without a body."""
+    headers = {"cookie": "session=good", "sec-fetch-site": site}
     assert (await guarded.post("/endpoints", json={"name": "x"}, headers=headers)).status_code == 403
+    assert (await guarded.post("/endpoints", headers=headers)).status_code == 403
     assert (await guarded.get("/endpoints", headers={"cookie": "session=good"})).json() == []
+    own = {"cookie": "session=good", "sec-fetch-site": "same-origin"}
+    assert (await guarded.post("/endpoints", headers=own)).status_code == 422
 
 
 @pytest.mark.parametrize(("variables", "kind"), [({}, OpenAccess), ({"AUTH_ENABLED": "true"}, SessionAccess)])
