@@ -223,7 +223,7 @@ async def test_an_outage_of_the_service_shuts_the_door(
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 async def test_a_page_of_another_origin_cannot_borrow_a_session(guarded: httpx.AsyncClient, site: str) -> None:
-    """Another port or host of the same site gets the cookie sent along, and needs no leave for a POST without a body."""
+    """Another port or host of the same site gets the cookie, and needs no leave for a POST without a body."""
     headers = {"cookie": "session=good", "sec-fetch-site": site}
     assert (await guarded.post("/endpoints", json={"name": "x"}, headers=headers)).status_code == 403
     assert (await guarded.post("/endpoints", headers=headers)).status_code == 403
