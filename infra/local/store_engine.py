@@ -6,6 +6,7 @@ One call at a time: moto has no locks, and its transactions are only as atomic a
 from __future__ import annotations
 
 import base64
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -32,6 +33,7 @@ _TARGET = "DynamoDB_20120810"
 _PLAIN = frozenset({"GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "BatchGetItem"})
 _WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
 _ITEMS_A_LINE = 100
+_TRANSACTIONS_KNOWN = 1_000  # a client asks again within seconds
 
 
 class Answer(NamedTuple):
@@ -59,6 +61,7 @@ class Engine:
         self._volatile = volatile
         self._creations: dict[str, Any] = {}
         self._touched: set[Place] = set()
+        self._done: OrderedDict[str, Answer] = OrderedDict()  # transactions by their tokens
         self._load()
 
     def ensure_table(self, name: str, hash_key: str, range_key: str | None = None) -> None:
@@ -84,7 +87,11 @@ class Engine:
         """Do what a DynamoDB client asks. A change whose answer is 200 is on disk.
 
         Raises OSError when it cannot be; then, as after any exception, the tables are what the disk says.
+        A transaction that was done is not done again: its client, whose patience was shorter, is told that it was.
         """
+        token = _token(body) if operation == "TransactWriteItems" else ""
+        if token in self._done:
+            return self._done[token]
         self._touched.clear()
         try:
             answer = self._ask_moto(operation, body)
@@ -93,6 +100,10 @@ class Engine:
         except BaseException:  # whatever it was, memory must not know more than the disk
             self._load()
             raise
+        if token and answer.status == 200:
+            self._done[token] = answer
+            if len(self._done) > _TRANSACTIONS_KNOWN:
+                self._done.popitem(last=False)
         self._shorten()
         return answer
 
@@ -219,6 +230,16 @@ class _Handler(DynamoHandler):
             return super().serialized(action_result)
         headers = {"Content-Type": "application/x-amz-json-1.0", **self.response_headers}
         return 200, headers, orjson.dumps(result, default=_base64)
+
+
+def _token(body: bytes) -> str:
+    """The client's word for this transaction; botocore makes one up and repeats it with each attempt."""
+    try:
+        request = wire.loads(body)
+    except ValueError:
+        return ""  # moto says what is wrong with it
+    token = request.get("ClientRequestToken") if isinstance(request, dict) else None
+    return token if isinstance(token, str) else ""
 
 
 def _base64(content: Any) -> str:

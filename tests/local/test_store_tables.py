@@ -136,6 +136,19 @@ def test_a_refused_transaction_leaves_nothing_in_memory_or_on_disk(engine: Engin
     assert after[len(before) :].count(b"\n") == 1
 
 
+def test_a_transaction_that_is_asked_for_again_is_done_once(engine: Engine) -> None:
+    """As a client does whose patience ended before the answer came."""
+    new = {"Put": {"TableName": "t", "Item": an_item("x", "new"), "ConditionExpression": "attribute_not_exists(p)"}}
+    asked = {"TransactItems": [count_up("counter"), new], "ClientRequestToken": "one"}
+    ask(engine, "PutItem", Item=an_item("x", "counter", n={"N": "1"}))
+    answers = [ask(engine, "TransactWriteItems", **asked) for _ in range(3)]
+    assert answers == [answers[0]] * 3
+    assert "__type" not in answers[0]
+    assert ask(engine, "GetItem", Key=an_item("x", "counter"))["Item"]["n"] == {"N": "2"}
+    refused = ask(engine, "TransactWriteItems", **{**asked, "ClientRequestToken": "another"})
+    assert refused["__type"].endswith("TransactionCanceledException")
+
+
 def test_every_kind_of_value_survives_the_disk(engine: Engine, tmp_path: Path) -> None:
     item = an_item(
         "x",
