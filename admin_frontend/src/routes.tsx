@@ -18,10 +18,10 @@ function makeRouter() {
     [
       {
         element: <Shell />,
-        hydrateFallbackElement: <Loading />,
         children: [
           {
             errorElement: <Broken />,
+            hydrateFallbackElement: <Loading />,
             children: [
               { index: true, lazy: async () => ({ Component: (await import("./features/overview/Overview")).Overview }) },
               {

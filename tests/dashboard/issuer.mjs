@@ -1,11 +1,11 @@
 // An OpenID provider that nobody here wrote (the npm package oidc-provider), for the sign-in tests.
-// Arguments: its port, the page's redirect address, the seconds that an ID token lives.
+// Arguments: its port, that of its token endpoint, the page's redirect address, the seconds that an ID token lives.
 import { createRequire } from "node:module";
 
 const require = createRequire(new URL("../../admin_frontend/package.json", import.meta.url));
 const { default: Provider } = await import(require.resolve("oidc-provider"));
 
-const [port, page, seconds] = process.argv.slice(2);
+const [port, tokenPort, page, seconds] = process.argv.slice(2);
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [
     {
@@ -30,4 +30,13 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     claims: () => ({ sub: id, email: `${id}@example.org`, groups: id === "root" ? ["admins"] : ["guests"] }),
   }),
 });
-provider.listen(Number(port), "127.0.0.1", () => console.log("listening"));
+// as Google's does, its document leads to a token endpoint on another origin
+provider.use(async (context, next) => {
+  await next();
+  if (context.path === "/.well-known/openid-configuration") {
+    context.body = { ...context.body, token_endpoint: `http://127.0.0.1:${tokenPort}/token` };
+  }
+});
+provider.listen(Number(tokenPort), "127.0.0.1", () =>
+  provider.listen(Number(port), "127.0.0.1", () => console.log("listening")),
+);

@@ -42,7 +42,7 @@ def places(site: Site) -> list[Place]:
         Place("endpoints", "/endpoints", "Add endpoint"),
         Place("endpoint", "/endpoints/2", "Ask for its models"),
         Place("endpoint-new", "/endpoints/new", "Add endpoint"),
-        Place("virtual-models", "/virtual-models", "Leads to"),
+        Place("virtual-models", "/virtual-models", "gpt-5-mini"),
         Place("virtual-model", "/virtual-models/2", "Add a fallback"),
         Place("patterns", "/patterns", "hermes"),
         Place("pattern", "/patterns/1", "What a model wrote"),
@@ -53,7 +53,7 @@ def places(site: Site) -> list[Place]:
         Place("api-keys", "/api-keys", "Make a key"),
         Place("api-key", f"/api-keys/{key}", "Cost today"),
         Place("playground", "/playground?model=demo", "Virtual model"),
-        Place("audit", "/audit", "before and after"),
+        Place("audit", "/audit", "pattern_name"),
         Place("settings", "/settings", "Set by the deployment"),
     ]
 

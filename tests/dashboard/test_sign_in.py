@@ -8,11 +8,10 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.dashboard.conftest import Site, check_accessibility, keep_screenshot
 
@@ -30,11 +29,13 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def guarded(start_site: Callable[..., Site]) -> Iterator[Site]:
     """A gateway whose administrators are vouched for by oidc-provider."""
-    port, admin_port = free_port(), free_port()
+    port, token_port, admin_port = free_port(), free_port(), free_port()
     script = Path(__file__).with_name("issuer.mjs")
     page = f"http://127.0.0.1:{admin_port}/"
     issuer = subprocess.Popen(
-        ["node", str(script), str(port), page, str(ID_TOKEN_SECONDS)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ["node", str(script), str(port), str(token_port), page, str(ID_TOKEN_SECONDS)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     assert issuer.stdout is not None
     said = b""
@@ -52,6 +53,7 @@ def guarded(start_site: Callable[..., Site]) -> Iterator[Site]:
         OIDC_ISSUER=f"http://127.0.0.1:{port}",
         OIDC_AUDIENCE="dashboard",
         OIDC_ADMIN_GROUP="admins",
+        OIDC_ORIGINS=f"http://127.0.0.1:{token_port}",
     )
     issuer.terminate()
     issuer.wait(10)
@@ -91,6 +93,19 @@ def test_signs_in_with_pkce_renews_its_token_and_signs_out(guarded: Site, visit:
     assert page.evaluate("sessionStorage.length") == 0
 
 
+def test_a_token_endpoint_that_the_policy_does_not_know_is_named(guarded: Site, visit: Callable[..., Page]) -> None:
+    page = visit(guarded.url(), forgiven="Content Security Policy")
+
+    def lead_elsewhere(route: Route) -> None:
+        document = route.fetch().json()
+        route.fulfill(json={**document, "token_endpoint": "https://token.example.net/token"})
+
+    page.route("**/.well-known/openid-configuration", lead_elsewhere)
+    sign_in(page, "root")
+    expect(page.get_by_role("alert")).to_contain_text("https://token.example.net could not be asked")
+    expect(page.get_by_role("alert")).to_contain_text("OIDC_ORIGINS")
+
+
 def test_an_account_without_the_group_is_told_so(guarded: Site, visit: Callable[..., Page]) -> None:
     page = visit(guarded.url())
     sign_in(page, "somebody")
@@ -106,37 +121,6 @@ def test_an_answer_with_another_state_is_refused(guarded: Site, visit: Callable[
     )
     page.goto(f"{guarded.admin}/?code=stolen&state=theirs")
     expect(page.get_by_role("alert")).to_contain_text("The sign-in failed")
-
-
-class SessionService(BaseHTTPRequestHandler):
-    """The original's contract, for one cookie and one token."""
-
-    def do_GET(self) -> None:
-        good = "session=good" in self.headers.get("cookie", "") or self.headers.get("x-session-token") == "good-token"
-        viewer = self.headers.get("x-session-token") == "viewer-token"
-        told = {"valid": good or viewer, "user": "ada", "role": "viewer" if viewer else "admin"}
-        body = json.dumps(told if told["valid"] else {"valid": False}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_POST = do_GET
-
-    def log_message(self, *_: object) -> None:
-        """Nothing of it is of interest."""
-
-
-@pytest.fixture(scope="module")
-def behind_sessions(start_site: Callable[..., Site]) -> Iterator[Site]:
-    service = ThreadingHTTPServer(("127.0.0.1", 0), SessionService)
-    thread = threading.Thread(target=service.serve_forever, daemon=True)
-    thread.start()
-    yield start_site(AUTH_ENABLED="true", AIMENU_URL=f"http://127.0.0.1:{service.server_port}")
-    service.shutdown()
-    service.server_close()
-    thread.join(10)
 
 
 def test_a_session_of_the_service_opens_the_page(behind_sessions: Site, visit: Callable[..., Page]) -> None:
@@ -182,12 +166,3 @@ def test_a_session_that_ends_while_somebody_writes_loses_nothing(
     expect(page.get_by_label("Priority")).to_have_value("3")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("demo is saved.")).to_be_visible()
-
-
-def test_a_viewer_reads_and_cannot_save(behind_sessions: Site, visit: Callable[..., Page]) -> None:
-    page = visit(behind_sessions.url("/endpoints/1"))
-    page.get_by_label("Session token").fill("viewer-token")
-    page.get_by_role("button", name="Use this token").click()
-    expect(page.get_by_label("Name")).to_have_value("demo")
-    expect(page.get_by_role("button", name="Save")).to_be_disabled()
-    expect(page.get_by_text("may look only")).to_be_visible()

@@ -27,6 +27,10 @@ export const patternsQuery = queryOptions({
   queryFn: ({ signal }) => ask(api.GET("/api/admin/tool-patterns", { signal })),
 });
 
+/** One thing that a form shows: it is not changed under somebody's hands, and saving finds conflicts. */
+export const oneOf = <T>(list: string, id: string, queryFn: (context: { signal: AbortSignal }) => Promise<T>) =>
+  queryOptions({ queryKey: [list, id], queryFn, staleTime: Number.POSITIVE_INFINITY, gcTime: 0 });
+
 /** How the gateway last saw an endpoint; `/health` is no admin route and not in its document. */
 export interface Sighting {
   name: string;

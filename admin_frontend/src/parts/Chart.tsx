@@ -97,9 +97,9 @@ export function Chart({ title, series, bars, format }: Props) {
   );
 }
 
-/** The next round number: 1, 2, 2.5 or 5 times a power of ten. */
+/** The next number whose quarters are round. */
 function nice(highest: number): number {
   if (highest <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(highest));
-  return ([1, 2, 2.5, 5, 10].find((step) => step * power >= highest) ?? 10) * power;
+  return ([1, 2, 4, 6, 8, 10].find((step) => step * power >= highest) ?? 10) * power;
 }

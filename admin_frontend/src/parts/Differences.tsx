@@ -1,4 +1,5 @@
 /** Fields before and after a change; the first few, and all of them on demand. */
+import { dateTime } from "./formats";
 
 interface Changed {
   field: string;
@@ -28,9 +29,9 @@ function Rows({ changes }: { changes: readonly Changed[] }) {
     <ul className="diff">
       {changes.map(({ field, before, after }) => (
         <li key={field}>
-          <span className="mono">{field}</span>: {isThere(before) && <del>{text(before)}</del>}
+          <span className="mono">{field}</span>: {isThere(before) && <del>{text(field, before)}</del>}
           {isThere(before) && isThere(after) && " → "}
-          {isThere(after) && <ins>{text(after)}</ins>}
+          {isThere(after) && <ins>{text(field, after)}</ins>}
         </li>
       ))}
     </ul>
@@ -38,4 +39,9 @@ function Rows({ changes }: { changes: readonly Changed[] }) {
 }
 
 const isThere = (value: unknown): boolean => value !== null && value !== undefined;
-const text = (value: unknown): string => (typeof value === "string" ? value || '""' : JSON.stringify(value));
+
+/** Times are stored as seconds since 1970, under names that say so. */
+function text(field: string, value: unknown): string {
+  if (typeof value === "number" && /_(at|until)$/.test(field)) return dateTime(value);
+  return typeof value === "string" ? value || '""' : JSON.stringify(value);
+}

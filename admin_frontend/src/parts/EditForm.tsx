@@ -2,34 +2,23 @@
 import { Alert, Button, Group, List, Stack, Text } from "@mantine/core";
 import { type FormEvent, type ReactNode, useEffect, useRef } from "react";
 import { useBlocker } from "react-router";
-import type { Refusal } from "../api/client";
-import { useSession } from "../signin/session";
+import { Changing, Fields, LookOnly } from "../signin/rights";
 import { Confirm } from "./Confirm";
-import type { Draft } from "./useDraft";
+import type { Saving } from "./useSave";
 
 interface Props<T extends object> {
-  draft: Draft<T>;
-  refusal: Refusal | null;
+  saving: Saving<T>;
   /** Fields that show their errors themselves. */
   shown: readonly string[];
-  busy: boolean;
   verb: string;
-  onSave: () => void;
   onCancel: () => void;
-  /** With a conflict: take the stored state, or save over it. */
-  takeTheirs?: () => void;
-  overwrite?: () => void;
-  further?: ReactNode;
   children: ReactNode;
 }
 
-export function EditForm<T extends object>(props: Props<T>) {
-  const { draft, refusal, shown, busy, verb, onSave, onCancel, takeTheirs, overwrite, further, children } = props;
-  const { role } = useSession();
+export function EditForm<T extends object>({ saving, shown, verb, onCancel, children }: Props<T>) {
+  const { draft, refusal, busy, save } = saving;
   const form = useRef<HTMLFormElement>(null);
   const blocker = useLeaveGuard(draft.dirty && !busy);
-  const others = draft.others(shown);
-  const conflict = refusal?.status === 409 && refusal.body.current !== undefined;
 
   useEffect(() => {
     // the first wrong field, where a keyboard or a screen reader goes on
@@ -38,52 +27,32 @@ export function EditForm<T extends object>(props: Props<T>) {
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    onSave();
+    save();
   };
   return (
     <form ref={form} onSubmit={submit} noValidate>
       <Stack gap="lg">
-        {conflict ? (
-          <Alert color="yellow" role="alert" title="Somebody else has changed this meanwhile">
-            <Text size="sm" mb="xs">
-              Nothing of yours is lost: it is still in the form. What is stored now is different.
-            </Text>
-            <Group gap="xs">
-              <Button size="xs" variant="default" onClick={takeTheirs}>
-                Show what is stored
-              </Button>
-              <Button size="xs" color="red" onClick={overwrite}>
-                Save mine over it
-              </Button>
-            </Group>
-          </Alert>
-        ) : (
-          refusal && (
-            <Alert color="red" role="alert" title="Not saved">
-              {others.length > 0 ? (
-                <List size="sm">
-                  {others.map((each) => (
-                    <List.Item key={each}>{each}</List.Item>
-                  ))}
-                </List>
-              ) : refusal.fields.length > 0 ? (
-                <Text size="sm">Look at the marked fields. Nothing of what you wrote is lost.</Text>
-              ) : (
-                <Text size="sm">{refusal.message}</Text>
-              )}
-            </Alert>
-          )
-        )}
-        {children}
-        <Group className="form-actions">
-          <Button type="submit" loading={busy} disabled={role === "viewer"}>
-            {verb}
-          </Button>
-          <Button variant="default" onClick={onCancel}>
-            Cancel
-          </Button>
-          {further}
-        </Group>
+        <Changing instead={<LookOnly>An administrator can change what is below.</LookOnly>}>
+          <Refused saving={saving} others={draft.others(shown)} />
+        </Changing>
+        <Fields>
+          <Stack gap="lg">{children}</Stack>
+        </Fields>
+        <Changing>
+          <Group className="form-actions">
+            <Button type="submit" loading={busy}>
+              {verb}
+            </Button>
+            <Button variant="default" onClick={onCancel}>
+              Cancel
+            </Button>
+            {draft.dirty && (
+              <Text size="sm" c="dimmed">
+                Not saved yet
+              </Text>
+            )}
+          </Group>
+        </Changing>
       </Stack>
       <Confirm
         opened={blocker.state === "blocked"}
@@ -96,6 +65,44 @@ export function EditForm<T extends object>(props: Props<T>) {
         <Text>What you changed here is not saved yet.</Text>
       </Confirm>
     </form>
+  );
+}
+
+/** Why it is not saved; with a conflict, the choice between what is stored and what is in the form. */
+function Refused<T extends object>({ saving, others }: { saving: Saving<T>; others: string[] }) {
+  const { refusal, conflict } = saving;
+  if (!refusal) return null;
+  if (conflict) {
+    return (
+      <Alert color="yellow" role="alert" title="Somebody else has changed this meanwhile">
+        <Text size="sm" mb="xs">
+          Nothing of yours is lost: it is still in the form. What is stored now is different.
+        </Text>
+        <Group gap="xs">
+          <Button size="xs" variant="default" onClick={conflict.takeTheirs}>
+            Show what is stored
+          </Button>
+          <Button size="xs" color="red" onClick={conflict.overwrite}>
+            Save mine over it
+          </Button>
+        </Group>
+      </Alert>
+    );
+  }
+  return (
+    <Alert color="red" role="alert" title="Not saved">
+      {others.length > 0 ? (
+        <List size="sm">
+          {others.map((each) => (
+            <List.Item key={each}>{each}</List.Item>
+          ))}
+        </List>
+      ) : refusal.fields.length > 0 ? (
+        <Text size="sm">Look at the marked fields. Nothing of what you wrote is lost.</Text>
+      ) : (
+        <Text size="sm">{refusal.message}</Text>
+      )}
+    </Alert>
   );
 }
 

@@ -1,9 +1,13 @@
-/** A table with its loading, empty and error states, a search and sorting that the address remembers. */
-import { Group, Table, Text, TextInput, UnstyledButton } from "@mantine/core";
-import type { ReactNode } from "react";
+/** A table with its loading, empty and error states, a search and sorting that the address remembers. On a phone each
+ * row is a card, and a choice above them sorts. */
+import { Button, Group, NativeSelect, Table, Text, TextInput } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
+import { type ReactNode, useState } from "react";
+import { useMayChange } from "../signin/rights";
 import { Icon } from "./Icon";
+import { Sorter } from "./Sorter";
 import { Failed, Loading } from "./States";
-import { plural } from "./formats";
+import { count, plural } from "./formats";
 import { useAddressState } from "./useAddressState";
 
 export interface Column<Row> {
@@ -15,6 +19,10 @@ export interface Column<Row> {
   align?: "right";
   /** Left out on a phone. */
   wide?: boolean;
+  /** The row's heading, without its title on a phone. */
+  head?: boolean;
+  /** Only changes something: viewers do not have it. */
+  changes?: boolean;
 }
 
 interface Props<Row> {
@@ -30,7 +38,7 @@ interface Props<Row> {
   empty: ReactNode;
   /** Beside the search. */
   filters?: ReactNode;
-  /** Under the rows, as a button for more. */
+  /** Under the rows, as a button for more; then only what is there already is sorted. */
   more?: ReactNode;
   /** The rows' order until somebody chooses another: a column's key. */
   sorted?: string;
@@ -38,17 +46,25 @@ interface Props<Row> {
 }
 
 const DEFAULTS = { q: "", sort: "", down: "" };
+const STEP = 100;
+const PHONE = "(max-width: 860px)"; // as in styles.css
 
 export function List<Row>(props: Props<Row>) {
   const { label, rows, columns, id, words, error, retry, empty, filters, more, sorted = "", noun = "row" } = props;
   const [{ q, sort, down }, change] = useAddressState(DEFAULTS);
+  const [most, setMost] = useState(STEP);
+  const mayChange = useMayChange();
   if (error && !rows) return <Failed error={error} retry={retry} />;
   if (!rows) return <Loading />;
   if (rows.length === 0 && !filters) return <>{empty}</>;
   const wanted = q.trim().toLowerCase();
   const found = wanted && words ? rows.filter((row) => words(row).toLowerCase().includes(wanted)) : rows;
-  const by = columns.find((column) => column.key === (sort || sorted))?.by;
-  const shown = by ? [...found].sort((a, b) => (down ? -1 : 1) * compare(by(a), by(b))) : found;
+  const visible = columns.filter((column) => mayChange || !column.changes);
+  const key = sort || sorted;
+  const by = columns.find((column) => column.key === key)?.by;
+  const ordered = by ? [...found].sort((a, b) => (down ? -1 : 1) * compare(by(a), by(b))) : found;
+  const shown = more === undefined ? ordered.slice(0, most) : ordered;
+  const sortBy = (chosen: string, downwards: boolean) => change({ sort: chosen, down: downwards ? "1" : "" });
   return (
     <div>
       {(words || filters) && (
@@ -67,7 +83,7 @@ export function List<Row>(props: Props<Row>) {
           {filters}
           {words && wanted && (
             <Text size="sm" c="dimmed" role="status">
-              {plural(shown.length, noun)} of {rows.length}
+              {plural(found.length, noun)} of {count(rows.length)}
             </Text>
           )}
         </Group>
@@ -75,61 +91,89 @@ export function List<Row>(props: Props<Row>) {
       {error !== undefined && error !== null && <Failed error={error} retry={retry} />}
       {rows.length === 0 ? (
         empty
-      ) : shown.length === 0 ? (
+      ) : found.length === 0 ? (
         <Text c="dimmed" p="md">
           Nothing matches “{q}”.
         </Text>
       ) : (
-        <section className="scroller" tabIndex={0} aria-label={label}>
-          <Table highlightOnHover verticalSpacing="sm" className="list">
-            <Table.Thead>
-              <Table.Tr>
-                {columns.map((column) => {
-                  const current = column.key === (sort || sorted);
-                  return (
-                    <Table.Th
+        <>
+          <PhoneSort columns={visible} current={key} down={down !== ""} sortBy={sortBy} />
+          <section className="scroller" tabIndex={0} aria-label={label}>
+            {/* the roles are said, as cards are no table to the browser */}
+            <Table highlightOnHover verticalSpacing="sm" className="list cards-on-phone" role="table">
+              <Table.Thead role="rowgroup">
+                <Table.Tr role="row">
+                  {visible.map((column) => (
+                    <Sorter
                       key={column.key}
+                      title={column.title}
                       className={classes(column)}
-                      scope="col"
-                      aria-sort={current && column.by ? (down ? "descending" : "ascending") : undefined}
-                    >
-                      {column.by ? (
-                        <UnstyledButton
-                          className="sorter"
-                          onClick={() => change({ sort: column.key, down: current && !down ? "1" : "" })}
-                        >
-                          {column.title}
-                          {current && <Icon name={down ? "down" : "up"} size={12} />}
-                        </UnstyledButton>
-                      ) : (
-                        column.title
-                      )}
-                    </Table.Th>
-                  );
-                })}
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {shown.map((row) => (
-                <Table.Tr key={id(row)}>
-                  {columns.map((column) => (
-                    <Table.Td key={column.key} className={classes(column)}>
-                      {column.cell(row)}
-                    </Table.Td>
+                      order={column.key === key && column.by ? (down ? "descending" : "ascending") : undefined}
+                      turn={column.by && ((downwards) => sortBy(column.key, downwards))}
+                    />
                   ))}
                 </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </section>
+              </Table.Thead>
+              <Table.Tbody role="rowgroup">
+                {shown.map((row) => (
+                  <Table.Tr key={id(row)} role="row">
+                    {visible.map((column) => (
+                      <Table.Td key={column.key} className={classes(column)} role="cell" data-title={column.title}>
+                        {column.cell(row)}
+                      </Table.Td>
+                    ))}
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </section>
+        </>
+      )}
+      {shown.length < ordered.length && (
+        <Group justify="center" mt="md">
+          <Button variant="default" onClick={() => setMost(most + STEP)}>
+            Show more: {count(shown.length)} of {count(ordered.length)} are shown
+          </Button>
+        </Group>
+      )}
+      {more && by && sort !== "" && (
+        <Text size="xs" c="dimmed" mt="xs">
+          Sorted are the {plural(shown.length, noun)} that are loaded.
+        </Text>
       )}
       {more}
     </div>
   );
 }
 
+interface PhoneSortProps<Row> {
+  columns: readonly Column<Row>[];
+  current: string;
+  down: boolean;
+  sortBy: (key: string, down: boolean) => void;
+}
+
+function PhoneSort<Row>({ columns, current, down, sortBy }: PhoneSortProps<Row>) {
+  const onPhone = useMediaQuery(PHONE, undefined, { getInitialValueInEffect: false });
+  const choices = columns.filter((column) => column.by).map(({ key, title }) => ({ value: key, label: title }));
+  if (!onPhone || choices.length < 2) return null;
+  return (
+    <Group gap="xs" mb="sm" wrap="nowrap">
+      <NativeSelect
+        aria-label="Sort by"
+        data={[{ value: "", label: "Sort by …", disabled: true }, ...choices]}
+        value={choices.some((each) => each.value === current) ? current : ""}
+        onChange={(event) => sortBy(event.currentTarget.value, false)}
+      />
+      <Button variant="default" disabled={!current} onClick={() => sortBy(current, !down)}>
+        {down ? "Downwards" : "Upwards"}
+      </Button>
+    </Group>
+  );
+}
+
 function classes<Row>(column: Column<Row>): string {
-  return [column.align === "right" ? "figures" : "", column.wide ? "wide" : ""].filter(Boolean).join(" ");
+  return [column.align === "right" && "figures", column.wide && "wide", column.head && "head"].filter(Boolean).join(" ");
 }
 
 function compare(a: string | number, b: string | number): number {

@@ -1,8 +1,8 @@
-/** A switch in a list that saves at once and goes back when it could not. */
-import { Switch } from "@mantine/core";
+/** A switch in a list that saves at once and goes back when it could not; viewers read how it stands. */
+import { Switch, Text } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { asRefusal } from "../api/client";
-import { useSession } from "../signin/session";
+import { LOOK_ONLY, useMayChange } from "../signin/rights";
 import { useTell } from "./Notices";
 
 interface Props {
@@ -16,17 +16,23 @@ interface Props {
 export function Toggle({ name, enabled, change, stale }: Props) {
   const queries = useQueryClient();
   const tell = useTell();
-  const { role } = useSession();
+  const mayChange = useMayChange();
   const save = useMutation({
     mutationFn: change,
     onSuccess: (_, wanted) => tell.done(`${name} is ${wanted ? "enabled" : "disabled"}.`),
     onError: (error) => tell.failed(`${name} was not changed: ${asRefusal(error).message}`),
     onSettled: () => queries.invalidateQueries({ queryKey: stale }),
   });
+  if (!mayChange) {
+    return (
+      <Text component="span" size="sm" title={LOOK_ONLY}>
+        {enabled ? "Yes" : "No"}
+      </Text>
+    );
+  }
   return (
     <Switch
       aria-label={`${name} enabled`}
-      disabled={role === "viewer"}
       checked={save.isPending ? save.variables : enabled}
       onChange={(event) => save.mutate(event.currentTarget.checked)}
     />

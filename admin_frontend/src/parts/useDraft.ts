@@ -15,9 +15,9 @@ export interface Draft<T extends object> {
   blame: (refusal: Refusal | undefined) => void;
 }
 
-export function useDraft<T extends object>(initial: T): Draft<T> {
-  const [stored, setStored] = useState(initial);
-  const [values, setValues] = useState(initial);
+export function useDraft<T extends object>(begin: () => T): Draft<T> {
+  const [stored, setStored] = useState(begin);
+  const [values, setValues] = useState(stored);
   const [wrong, setWrong] = useState<Record<string, string>>({});
   const set = useCallback(<K extends keyof T>(field: K, value: T[K]) => {
     setValues((before) => ({ ...before, [field]: value }));

@@ -6,6 +6,7 @@ import { Link, NavLink, Outlet, useLocation } from "react-router";
 import { settingsQuery } from "../api/queries";
 import { Icon, type IconName } from "../parts/Icon";
 import { setZone, zone } from "../parts/formats";
+import { LOOK_ONLY } from "../signin/rights";
 import { useSession } from "../signin/session";
 
 const browserZone = zone();
@@ -107,7 +108,6 @@ function Foot() {
       <Group justify="space-between" wrap="nowrap" gap="xs">
         <Text size="sm" c="dimmed" truncate title={user}>
           {user}
-          {role === "viewer" && " (may look only)"}
         </Text>
         <ActionIcon
           variant="default"
@@ -117,6 +117,11 @@ function Foot() {
           <Icon name={dark ? "light" : "dark"} size={16} />
         </ActionIcon>
       </Group>
+      {role === "viewer" && (
+        <Text size="xs" c="dimmed" title={LOOK_ONLY}>
+          Viewer: may look only
+        </Text>
+      )}
       {signOut && (
         <Button variant="default" size="xs" fullWidth mt="xs" onClick={signOut}>
           Sign out

@@ -71,15 +71,19 @@ export class OidcSignIn {
     sessionStorage.removeItem(FLIGHT);
     const server = await this.discovered();
     const said = oauth.validateAuthResponse(server, this.client, address, flight.state);
-    const answer = await oauth.authorizationCodeGrantRequest(
-      server,
-      this.client,
-      oauth.None(),
-      said,
-      redirectUri(),
-      flight.verifier,
-      this.options,
-    );
+    const answer = await oauth
+      .authorizationCodeGrantRequest(
+        server,
+        this.client,
+        oauth.None(),
+        said,
+        redirectUri(),
+        flight.verifier,
+        this.options,
+      )
+      .catch((failure: unknown) => {
+        throw notReached(failure, server.token_endpoint ?? "", this.deployment.issuer ?? "");
+      });
     const result = await oauth.processAuthorizationCodeResponse(server, this.client, answer, {
       expectedNonce: flight.nonce,
       requireIdToken: true,
@@ -165,6 +169,14 @@ export class OidcSignIn {
     this.forget();
     return undefined;
   }
+}
+
+/** A browser does not say why a call was not made; of another origin than the issuer's, the page's policy must know. */
+function notReached(failure: unknown, endpoint: string, issuer: string): unknown {
+  if (!(failure instanceof TypeError)) return failure;
+  const { origin } = new URL(endpoint);
+  const hint = origin === new URL(issuer).origin ? "" : `; the deployment must name it (OIDC_ORIGINS, docs/access.md)`;
+  return new Error(`${origin} could not be asked for the token${hint}`);
 }
 
 /** The only address that a deployment registers with its issuer. */

@@ -1,12 +1,14 @@
 /** What the gateway does, newest first, as it happens. */
-import { Anchor, Badge, Button, Group, Select, Switch, Text, TextInput } from "@mantine/core";
-import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Anchor, Badge, Button, Group, NumberInput, Switch, Text, TextInput } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
 import { type Schemas, api, ask } from "../../api/client";
 import { apiKeysQuery, endpointsQuery, virtualModelsQuery } from "../../api/queries";
+import { Choice, named } from "../../parts/Choice";
 import { type Column, List } from "../../parts/List";
 import { Page } from "../../parts/Page";
+import { ClearFilters, PAGE, Period, useRecords } from "../../parts/Records";
 import { Dot } from "../../parts/Seen";
 import { Empty } from "../../parts/States";
 import { dateTime, dollars, milliseconds, shortCount, timeOfDay } from "../../parts/formats";
@@ -16,38 +18,27 @@ import { kindOf, nameOf } from "./outcome";
 
 type Row = Schemas["Activity"];
 
-const PAGE = 50;
 const LIVE_MS = 3_000;
 
 export function Activity() {
   const [filters, change] = useAddressState(NO_FILTERS);
   const [live, setLive] = useState(true);
-  const models = useQuery(virtualModelsQuery);
-  const endpoints = useQuery(endpointsQuery);
   const keys = useQuery(apiKeysQuery);
   const labels = new Map(keys.data?.map((each) => [each.id, each.label]));
-  const activity = useInfiniteQuery({
-    queryKey: ["activity", filters],
-    initialPageParam: "",
-    placeholderData: keepPreviousData,
-    queryFn: ({ signal, pageParam }) =>
-      ask(
-        api.GET("/api/admin/activity", {
-          params: { query: { ...queryOf(filters), limit: PAGE, cursor: pageParam || undefined } },
-          signal,
-        }),
-      ),
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    // what is further back does not change: live is the first page alone
-    refetchInterval: (query) => (live && query.state.data?.pages.length === 1 ? LIVE_MS : false),
-  });
-  const rows = activity.data?.pages.flatMap((page) => page.items);
+  const records = useRecords(
+    ["activity", filters],
+    (cursor, signal) =>
+      ask(api.GET("/api/admin/activity", { params: { query: { ...queryOf(filters), limit: PAGE, cursor } }, signal })),
+    live ? LIVE_MS : undefined,
+  );
   const filtered = Object.values(filters).some((value) => value !== "");
 
   const columns: Column<Row>[] = [
     {
       key: "time",
       title: "Time",
+      head: true,
+      by: (row) => -row.created_at,
       cell: (row) => (
         <Anchor component={Link} to={placeOf(row)} size="sm" className="nowrap" title={dateTime(row.created_at)}>
           {timeOfDay(row.created_at)}
@@ -57,6 +48,7 @@ export function Activity() {
     {
       key: "outcome",
       title: "Outcome",
+      by: (row) => nameOf(row.outcome),
       cell: (row) => (
         <Group gap={6} wrap="nowrap">
           <Dot kind={kindOf(row.outcome)} text={nameOf(row.outcome)} />
@@ -69,6 +61,7 @@ export function Activity() {
     {
       key: "model",
       title: "Model",
+      by: (row) => row.virtual_model.toLowerCase(),
       cell: (row) => (
         <>
           <strong>{row.virtual_model}</strong>
@@ -86,11 +79,14 @@ export function Activity() {
     {
       key: "client",
       title: "Client",
+      by: (row) => labels.get(row.key_id ?? "") ?? "",
       wide: true,
       cell: (row) => (
         <>
-          {row.key_id ? (labels.get(row.key_id) ?? row.key_id) : <Text c="dimmed" size="sm" span>no key</Text>}
-          <Text size="xs" c="dimmed" className="clamped">
+          <span className="clamped one">
+            {row.key_id ? (labels.get(row.key_id) ?? row.key_id) : <Text c="dimmed" size="sm" span>no key</Text>}
+          </span>
+          <Text size="xs" c="dimmed" className="clamped one">
             {[row.client_address, row.user_agent].filter(Boolean).join(" · ")}
           </Text>
         </>
@@ -102,7 +98,7 @@ export function Activity() {
       wide: true,
       cell: (row) => (
         <>
-          <span className="mono small">{row.path ?? row.protocol}</span>
+          <span className="mono small nowrap">{row.path ?? row.protocol}</span>
           <Text size="xs" c="dimmed">
             {row.stream ? "streamed" : "whole"}
           </Text>
@@ -112,6 +108,7 @@ export function Activity() {
     {
       key: "tokens",
       title: "Tokens in / out",
+      by: (row) => -(inputOf(row) + row.output_tokens),
       align: "right",
       wide: true,
       cell: (row) => (
@@ -121,10 +118,11 @@ export function Activity() {
         </>
       ),
     },
-    { key: "cost", title: "Cost", align: "right", wide: true, cell: (row) => dollars(row.cost) },
+    { key: "cost", title: "Cost", align: "right", by: (row) => -Number(row.cost ?? -1), cell: (row) => dollars(row.cost) },
     {
       key: "latency",
       title: "First / whole",
+      by: (row) => -(row.response_time_ms ?? 0),
       align: "right",
       wide: true,
       cell: (row) => (
@@ -141,89 +139,20 @@ export function Activity() {
       lead="Every attempt at a backend, without what was asked or answered: that is never stored."
       actions={
         <>
-          {filtered && (
-            <Button size="compact-sm" variant="default" onClick={() => change(NO_FILTERS)}>
-              Clear the filters
-            </Button>
-          )}
+          <ClearFilters shown={filtered} clear={() => change(NO_FILTERS)} />
           <Switch label="Live" checked={live} onChange={(event) => setLive(event.currentTarget.checked)} />
         </>
       }
     >
       <List
         label="activity"
-        rows={rows}
-        error={activity.error}
-        retry={() => void activity.refetch()}
+        noun="attempt"
+        rows={records.rows}
+        error={records.error}
+        retry={records.retry}
         columns={columns}
         id={(row) => row.id}
-        filters={
-          <div className="filters">
-            <Select
-              label="Outcome"
-              placeholder="Any"
-              clearable
-              clearButtonProps={{ "aria-label": "Any outcome" }}
-              data={STATUSES}
-              value={filters.status || null}
-              onChange={(value) => change({ status: value ?? "" })}
-            />
-            <Select
-              label="Virtual model"
-              placeholder="Any"
-              clearable
-              searchable
-              clearButtonProps={{ "aria-label": "Any virtual model" }}
-              data={withCurrent(models.data?.map((each) => ({ value: each.name, label: each.name })), filters.model)}
-              value={filters.model || null}
-              onChange={(value) => change({ model: value ?? "" })}
-            />
-            <Select
-              label="Endpoint"
-              placeholder="Any"
-              clearable
-              searchable
-              clearButtonProps={{ "aria-label": "Any endpoint" }}
-              data={withCurrent(endpoints.data?.map((each) => ({ value: each.name, label: each.name })), filters.endpoint)}
-              value={filters.endpoint || null}
-              onChange={(value) => change({ endpoint: value ?? "" })}
-            />
-            <Select
-              label="Key"
-              placeholder="Any"
-              clearable
-              searchable
-              clearButtonProps={{ "aria-label": "Any key" }}
-              data={withCurrent(keys.data?.map((each) => ({ value: each.id, label: each.label })), filters.key_id)}
-              value={filters.key_id || null}
-              onChange={(value) => change({ key_id: value ?? "" })}
-            />
-            <TextInput
-              label="Route"
-              placeholder="/v1/…"
-              value={filters.path}
-              onChange={(event) => change({ path: event.currentTarget.value })}
-            />
-            <TextInput
-              label="Address"
-              placeholder="127.0."
-              value={filters.client}
-              onChange={(event) => change({ client: event.currentTarget.value })}
-            />
-            <TextInput
-              label="Since"
-              type="datetime-local"
-              value={filters.since}
-              onChange={(event) => change({ since: event.currentTarget.value })}
-            />
-            <TextInput
-              label="Until"
-              type="datetime-local"
-              value={filters.until}
-              onChange={(event) => change({ until: event.currentTarget.value })}
-            />
-          </div>
-        }
+        filters={<ActivityFilters filters={filters} change={change} />}
         empty={
           <Empty
             icon="activity"
@@ -239,21 +168,58 @@ export function Activity() {
             {filtered ? "" : "As soon as a client asks for something, it is here."}
           </Empty>
         }
-        more={
-          activity.hasNextPage && (
-            <Group justify="center" mt="md">
-              <Button
-                variant="default"
-                loading={activity.isFetchingNextPage}
-                onClick={() => void activity.fetchNextPage()}
-              >
-                Show older ones
-              </Button>
-            </Group>
-          )
-        }
+        more={records.more}
       />
     </Page>
+  );
+}
+
+interface FiltersProps {
+  filters: typeof NO_FILTERS;
+  change: (part: Partial<typeof NO_FILTERS>) => void;
+}
+
+function ActivityFilters({ filters, change }: FiltersProps) {
+  const models = useQuery(virtualModelsQuery);
+  const endpoints = useQuery(endpointsQuery);
+  const keys = useQuery(apiKeysQuery);
+  const text = (name: keyof typeof NO_FILTERS, label: string, placeholder: string) => (
+    <TextInput
+      label={label}
+      placeholder={placeholder}
+      value={filters[name]}
+      onChange={(event) => change({ [name]: event.currentTarget.value })}
+      spellCheck={false}
+    />
+  );
+  const chosen = (name: keyof typeof NO_FILTERS) => ({
+    value: filters[name],
+    onChange: (value: string) => change({ [name]: value }),
+  });
+  return (
+    <div className="filters">
+      <Choice label="Outcome" choices={STATUSES} {...chosen("status")} />
+      <Choice label="Virtual model" choices={named(models.data?.map((each) => each.name))} {...chosen("model")} />
+      <Choice label="Endpoint" choices={named(endpoints.data?.map((each) => each.name))} {...chosen("endpoint")} />
+      <Choice
+        label="Key"
+        choices={keys.data?.map((each) => ({ value: each.id, label: each.label }))}
+        {...chosen("key_id")}
+      />
+      {text("path", "Route", "/v1/…")}
+      {text("client", "Address", "127.0.")}
+      {text("request_id", "Request", "its whole id")}
+      <NumberInput
+        label="Cost at least"
+        placeholder="$0.01"
+        prefix="$"
+        min={0}
+        hideControls
+        value={filters.least_cost}
+        onChange={(value) => change({ least_cost: String(value) })}
+      />
+      <Period since={filters.since} until={filters.until} change={change} />
+    </div>
   );
 }
 
@@ -262,11 +228,3 @@ const inputOf = (row: Row): number =>
 
 const placeOf = (row: Row): string =>
   `/activity/${encodeURIComponent(row.request_id)}?at=${Math.floor(row.created_at)}`;
-
-/** A filter from a link may name what is not in the list any more. */
-function withCurrent(choices: { value: string; label: string }[] | undefined, current: string) {
-  const known = choices ?? [];
-  return !current || known.some((each) => each.value === current)
-    ? known
-    : [...known, { value: current, label: current }];
-}

@@ -7,6 +7,7 @@ export const NO_FILTERS = {
   key_id: "",
   path: "",
   client: "",
+  request_id: "",
   least_cost: "",
   since: "",
   until: "",
@@ -24,16 +25,6 @@ export const STATUSES = [
   { value: "5xx", label: "HTTP 5xx" },
 ];
 
-/** Fields for date and time have no zone; the API wants one. */
-export function moment(field: string): string | undefined {
-  return field ? String(Math.floor(new Date(field).getTime() / 1_000)) : undefined;
-}
-
-export function queryOf(filters: Filters) {
-  const { since, until, ...others } = filters;
-  return {
-    ...(Object.fromEntries(Object.entries(others).filter(([, value]) => value !== "")) as Partial<typeof others>),
-    since: moment(since),
-    until: moment(until),
-  };
-}
+/** What is not filtered is not asked for. */
+export const queryOf = (filters: Filters): Partial<Filters> =>
+  Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== ""));

@@ -1,20 +1,21 @@
 /** Every change: who, when, what was before and after. */
-import { Badge, Button, Group, Select, Text, TextInput } from "@mantine/core";
-import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { Anchor, Badge, Group, Text, TextInput } from "@mantine/core";
+import { Link } from "react-router";
 import { type Schemas, api, ask } from "../../api/client";
+import { Choice } from "../../parts/Choice";
 import { Differences } from "../../parts/Differences";
 import { type Column, List } from "../../parts/List";
 import { Page } from "../../parts/Page";
+import { ClearFilters, PAGE, Period, useRecords } from "../../parts/Records";
 import { Empty } from "../../parts/States";
 import { dateTime } from "../../parts/formats";
 import { useAddressState } from "../../parts/useAddressState";
 
 type Entry = Schemas["AuditEntry"];
 
-const PAGE = 50;
 const NO_FILTERS = { user: "", kind: "", action: "", subject: "", since: "", until: "" };
 
-export const KINDS: Record<string, string> = {
+const KINDS: Record<string, string> = {
   endpoint: "Endpoint",
   virtual_model: "Virtual model",
   tool_pattern: "Pattern",
@@ -23,7 +24,7 @@ export const KINDS: Record<string, string> = {
   settings: "Settings",
 };
 
-export const ACTIONS: Record<string, string> = {
+const ACTIONS: Record<string, string> = {
   create: "Created",
   update: "Changed",
   delete: "Deleted",
@@ -31,42 +32,35 @@ export const ACTIONS: Record<string, string> = {
   revoke: "Revoked",
 };
 
+/** Where what was changed can be seen as it is now. */
+const PLACES: Record<string, string> = {
+  endpoint: "/endpoints",
+  virtual_model: "/virtual-models",
+  tool_pattern: "/patterns",
+  api_key: "/api-keys",
+};
+
 const choices = (names: Record<string, string>) => Object.entries(names).map(([value, label]) => ({ value, label }));
-const moment = (field: string) => (field ? String(Math.floor(new Date(field).getTime() / 1_000)) : undefined);
 
 export function Audit() {
   const [filters, change] = useAddressState(NO_FILTERS);
-  const audit = useInfiniteQuery({
-    queryKey: ["audit", filters],
-    initialPageParam: "",
-    placeholderData: keepPreviousData,
-    queryFn: ({ signal, pageParam }) =>
-      ask(
-        api.GET("/api/admin/audit", {
-          params: {
-            query: {
-              user: filters.user || undefined,
-              kind: (filters.kind || undefined) as Entry["kind"] | undefined,
-              action: (filters.action || undefined) as Entry["action"] | undefined,
-              subject: filters.subject || undefined,
-              since: moment(filters.since),
-              until: moment(filters.until),
-              limit: PAGE,
-              cursor: pageParam || undefined,
-            },
-          },
-          signal,
-        }),
-      ),
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  const audit = useRecords(["audit", filters], (cursor, signal) => {
+    const asked = Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== ""));
+    return ask(api.GET("/api/admin/audit", { params: { query: { ...asked, limit: PAGE, cursor } }, signal }));
   });
   const filtered = Object.values(filters).some((value) => value !== "");
   const columns: Column<Entry>[] = [
-    { key: "at", title: "Time", cell: (row) => dateTime(row.at) },
+    {
+      key: "at",
+      title: "Time",
+      head: true,
+      by: (row) => -row.at,
+      cell: (row) => <span className="nowrap">{dateTime(row.at)}</span>,
+    },
     {
       key: "who",
       title: "Who",
-      wide: true,
+      by: (row) => row.user,
       cell: (row) => (
         <>
           {row.user || <Text c="dimmed" size="sm" span>the gateway</Text>}
@@ -79,13 +73,14 @@ export function Audit() {
     {
       key: "what",
       title: "What, before and after",
+      by: (row) => `${row.kind} ${row.subject_name}`,
       cell: (row) => (
         <>
           <Group gap={6}>
             <Badge variant="default" size="sm" tt="none">
               {ACTIONS[row.action] ?? row.action}
             </Badge>
-            <strong>{row.subject_name || row.subject_id}</strong>
+            <Subject entry={row} />
           </Group>
           <Text size="xs" c="dimmed" mb={4}>
             {KINDS[row.kind] ?? row.kind}
@@ -99,41 +94,29 @@ export function Audit() {
     <Page
       title="Audit"
       lead="Every change of the configuration and of client keys; secrets are masked."
-      actions={
-        filtered && (
-          <Button size="compact-sm" variant="default" onClick={() => change(NO_FILTERS)}>
-            Clear the filters
-          </Button>
-        )
-      }
+      actions={<ClearFilters shown={filtered} clear={() => change(NO_FILTERS)} />}
     >
       <List
         label="changes"
         noun="change"
-        rows={audit.data?.pages.flatMap((page) => page.items)}
+        rows={audit.rows}
         error={audit.error}
-        retry={() => void audit.refetch()}
+        retry={audit.retry}
         columns={columns}
         id={(row) => row.id}
         filters={
           <div className="filters">
-            <Select
+            <Choice
               label="Kind"
-              placeholder="Any"
-              clearable
-              clearButtonProps={{ "aria-label": "Any kind" }}
-              data={choices(KINDS)}
-              value={filters.kind || null}
-              onChange={(value) => change({ kind: value ?? "" })}
+              choices={choices(KINDS)}
+              value={filters.kind}
+              onChange={(kind) => change({ kind })}
             />
-            <Select
+            <Choice
               label="Action"
-              placeholder="Any"
-              clearable
-              clearButtonProps={{ "aria-label": "Any action" }}
-              data={choices(ACTIONS)}
-              value={filters.action || null}
-              onChange={(value) => change({ action: value ?? "" })}
+              choices={choices(ACTIONS)}
+              value={filters.action}
+              onChange={(action) => change({ action })}
             />
             <TextInput
               label="What"
@@ -147,36 +130,27 @@ export function Audit() {
               value={filters.user}
               onChange={(event) => change({ user: event.currentTarget.value })}
             />
-            <TextInput
-              label="Since"
-              type="datetime-local"
-              value={filters.since}
-              onChange={(event) => change({ since: event.currentTarget.value })}
-            />
-            <TextInput
-              label="Until"
-              type="datetime-local"
-              value={filters.until}
-              onChange={(event) => change({ until: event.currentTarget.value })}
-            />
+            <Period since={filters.since} until={filters.until} change={change} />
           </div>
         }
         empty={
-          <Empty
-            icon="audit"
-            title={filtered ? "Nothing matches these filters" : "No changes yet"}
-          />
+          <Empty icon="audit" title={filtered ? "Nothing matches these filters" : "No changes yet"}>
+            {filtered ? "" : "Whatever is changed on these pages, or by a command, is listed here."}
+          </Empty>
         }
-        more={
-          audit.hasNextPage && (
-            <Group justify="center" mt="md">
-              <Button variant="default" loading={audit.isFetchingNextPage} onClick={() => void audit.fetchNextPage()}>
-                Show older ones
-              </Button>
-            </Group>
-          )
-        }
+        more={audit.more}
       />
     </Page>
+  );
+}
+
+function Subject({ entry }: { entry: Entry }) {
+  const name = entry.subject_name || entry.subject_id;
+  const place = PLACES[entry.kind];
+  if (!place || entry.action === "delete") return <strong>{name}</strong>;
+  return (
+    <Anchor component={Link} to={`${place}/${encodeURIComponent(entry.subject_id)}`} fw={600} size="sm">
+      {name}
+    </Anchor>
   );
 }

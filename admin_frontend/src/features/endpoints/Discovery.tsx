@@ -6,6 +6,7 @@ import { Link } from "react-router";
 import { api, ask, asRefusal } from "../../api/client";
 import { Icon } from "../../parts/Icon";
 import { plural } from "../../parts/formats";
+import { Changing } from "../../signin/rights";
 
 export function Discovery({ id }: { id: number }) {
   const [wanted, setWanted] = useState("");
@@ -48,19 +49,26 @@ export function Discovery({ id }: { id: number }) {
           onChange={(event) => setWanted(event.currentTarget.value)}
         />
       )}
+      {discover.data && found.length === 0 && (
+        <Text size="sm" c="dimmed">
+          {wanted ? `Nothing matches “${wanted}”.` : "It lists none. A virtual model can name one that it does not list."}
+        </Text>
+      )}
       {found.length > 0 && (
         <ul className="found" aria-label="Models">
           {found.map((name) => (
             <li key={name}>
               <span className="mono">{name}</span>
-              <Anchor
-                component={Link}
-                size="sm"
-                to={`/virtual-models/new?endpoint=${id}&model=${encodeURIComponent(name)}`}
-                aria-label={`Make a virtual model of ${name}`}
-              >
-                Make a virtual model
-              </Anchor>
+              <Changing>
+                <Anchor
+                  component={Link}
+                  size="sm"
+                  to={`/virtual-models/new?endpoint=${id}&model=${encodeURIComponent(name)}`}
+                  aria-label={`Make a virtual model of ${name}`}
+                >
+                  Make a virtual model
+                </Anchor>
+              </Changing>
             </li>
           ))}
         </ul>

@@ -1,13 +1,12 @@
 /** The form of an endpoint; what it asks depends on the type. */
 import { Checkbox, NumberInput, Paper, PasswordInput, Select, Stack, Switch, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "react-router";
-import { type Refusal, type Schemas, api, ask, asRefusal } from "../../api/client";
+import { type Schemas, api, ask } from "../../api/client";
 import type { Endpoint } from "../../api/queries";
 import { type Amount, orNull } from "../../parts/amounts";
 import { EditForm } from "../../parts/EditForm";
-import { useTell } from "../../parts/Notices";
-import { useDraft } from "../../parts/useDraft";
+import { useSave } from "../../parts/useSave";
+import { Changing } from "../../signin/rights";
 import { ConnectionTest } from "./ConnectionTest";
 import { OptionFields } from "./OptionFields";
 import { ENDPOINT_TYPES, typeOf } from "./types";
@@ -27,54 +26,31 @@ const SHOWN = ["name", "endpoint_type", "url", "api_key", "priority", "options"]
 
 export function EndpointForm({ stored }: { stored: Endpoint | undefined }) {
   const navigate = useNavigate();
-  const queries = useQueryClient();
-  const tell = useTell();
-  const draft = useDraft<Values>(valuesOf(stored));
-  const { values, set, error } = draft;
-  const type = typeOf(values.endpoint_type);
-
-  const save = useMutation<Schemas["SavedEndpoint"], Refusal, number | undefined>({
-    mutationFn: async (version) => {
+  const saving = useSave<Values, Endpoint, Schemas["SavedEndpoint"]>({
+    stored,
+    valuesOf,
+    list: "endpoints",
+    send: (values, version) => {
       const body = bodyOf(values, stored);
-      try {
-        return stored
-          ? await ask(
-              api.PUT("/api/admin/endpoints/{id}", { params: { path: { id: stored.id } }, body: { ...body, version } }),
-            )
-          : await ask(api.POST("/api/admin/endpoints", { body: { ...body, name: values.name } }));
-      } catch (failure) {
-        throw asRefusal(failure);
-      }
+      return stored
+        ? ask(api.PUT("/api/admin/endpoints/{id}", { params: { path: { id: stored.id } }, body: { ...body, version } }))
+        : ask(api.POST("/api/admin/endpoints", { body: { ...body, name: values.name } }));
     },
-    onMutate: () => draft.blame(undefined),
-    onError: draft.blame,
-    onSuccess: async (saved) => {
-      draft.reset(valuesOf(saved));
-      queries.setQueryData(["endpoints", saved.id], saved);
-      await queries.invalidateQueries({ queryKey: ["endpoints"], exact: true });
-      tell.done(`${saved.name} is saved.`);
+    told: (saved) => `${saved.name} is saved.`,
+    onSaved: (saved) => {
       if (!stored) navigate(`/endpoints/${saved.id}`, { replace: true, state: { made: true } });
     },
   });
-  const current = save.error?.body.current as Endpoint | undefined;
+  const { draft } = saving;
+  const { values, set, error } = draft;
+  const type = typeOf(values.endpoint_type);
 
   return (
     <EditForm
-      draft={draft}
-      refusal={save.error}
+      saving={saving}
       shown={SHOWN}
-      busy={save.isPending}
       verb={stored ? "Save" : "Add endpoint"}
-      onSave={() => save.mutate(stored?.version)}
       onCancel={() => navigate("/endpoints")}
-      takeTheirs={() => {
-        save.reset();
-        if (current) {
-          draft.reset(valuesOf(current));
-          queries.setQueryData(["endpoints", current.id], current);
-        }
-      }}
-      overwrite={() => save.mutate(current?.version)}
     >
       <Paper withBorder p="lg">
         <Stack>
@@ -160,11 +136,13 @@ export function EndpointForm({ stored }: { stored: Endpoint | undefined }) {
         </details>
       )}
       {stored && (
-        <ConnectionTest
-          id={stored.id}
-          name={stored.name}
-          unsaved={draft.dirty ? bodyOf(values, stored) : undefined}
-        />
+        <Changing>
+          <ConnectionTest
+            id={stored.id}
+            name={stored.name}
+            unsaved={draft.dirty ? bodyOf(values, stored) : undefined}
+          />
+        </Changing>
       )}
     </EditForm>
   );

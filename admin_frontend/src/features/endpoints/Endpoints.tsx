@@ -11,6 +11,7 @@ import { Page } from "../../parts/Page";
 import { Seen } from "../../parts/Seen";
 import { Empty } from "../../parts/States";
 import { Toggle } from "../../parts/Toggle";
+import { Changing } from "../../signin/rights";
 import { ConnectionTest } from "./ConnectionTest";
 import { DeleteEndpoint } from "./DeleteEndpoint";
 import { typeOf } from "./types";
@@ -25,6 +26,7 @@ export function Endpoints() {
     {
       key: "name",
       title: "Name",
+      head: true,
       by: (row) => row.name.toLowerCase(),
       cell: (row) => (
         <Anchor component={Link} to={`/endpoints/${row.id}`} fw={600} size="sm">
@@ -35,6 +37,7 @@ export function Endpoints() {
     {
       key: "type",
       title: "Type",
+      wide: true,
       by: (row) => row.endpoint_type,
       cell: (row) => typeOf(row.endpoint_type)?.label ?? row.endpoint_type,
     },
@@ -56,7 +59,6 @@ export function Endpoints() {
     {
       key: "seen",
       title: "Last seen",
-      wide: true,
       by: (row) => -(seen.get(row.name)?.last_seen ?? 0),
       cell: (row) => <Seen sighting={seen.get(row.name)} enabled={row.enabled} />,
     },
@@ -78,6 +80,7 @@ export function Endpoints() {
     {
       key: "actions",
       title: "Actions",
+      changes: true,
       cell: (row) => (
         <Group gap={6} wrap="nowrap">
           <ConnectionTest id={row.id} name={row.name} compact />
@@ -90,9 +93,11 @@ export function Endpoints() {
   ];
 
   const add = (
-    <Button component={Link} to="/endpoints/new" leftSection={<Icon name="add" size={16} />}>
-      Add endpoint
-    </Button>
+    <Changing>
+      <Button component={Link} to="/endpoints/new" leftSection={<Icon name="add" size={16} />}>
+        Add endpoint
+      </Button>
+    </Changing>
   );
   return (
     <Page

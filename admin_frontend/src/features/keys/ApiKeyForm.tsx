@@ -1,21 +1,20 @@
 /** The form of a client key: its label and its limits, none of which must be set. */
 import { MultiSelect, NumberInput, Paper, Stack, Switch, TextInput, Textarea, Title } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "react-router";
-import { type Refusal, type Schemas, api, ask, asRefusal } from "../../api/client";
+import { type Schemas, api, ask } from "../../api/client";
 import { type ApiKey, virtualModelsQuery } from "../../api/queries";
 import { type Amount, orNull } from "../../parts/amounts";
 import { EditForm } from "../../parts/EditForm";
-import { useTell } from "../../parts/Notices";
-import { useDraft } from "../../parts/useDraft";
+import { Moment } from "../../parts/Moment";
+import { useSave } from "../../parts/useSave";
 
 interface Values {
   label: string;
   notes: string;
   enabled: boolean;
   allowed_models: string[];
-  /** As a browser's field for date and time has it, in its zone. */
-  expires: string;
+  expires_at: number | null;
   requests_per_minute: Amount;
   tokens_per_minute: Amount;
   parallel_requests: Amount;
@@ -35,36 +34,25 @@ interface Props {
 
 export function ApiKeyForm({ stored, onMade }: Props) {
   const navigate = useNavigate();
-  const queries = useQueryClient();
-  const tell = useTell();
   const models = useQuery(virtualModelsQuery);
-  const draft = useDraft<Values>(valuesOf(stored));
-  const { values, set, error } = draft;
-  const save = useMutation<ApiKey | Schemas["MadeApiKey"], Refusal>({
-    mutationFn: async () => {
+  const saving = useSave<Values, ApiKey, ApiKey | Schemas["MadeApiKey"]>({
+    stored,
+    valuesOf,
+    list: "api-keys",
+    send: (values) => {
       const { enabled, ...body } = bodyOf(values);
-      try {
-        return stored
-          ? await ask(
-              api.PUT("/api/admin/api-keys/{id}", { params: { path: { id: stored.id } }, body: { ...body, enabled } }),
-            )
-          : await ask(api.POST("/api/admin/api-keys", { body }));
-      } catch (failure) {
-        throw asRefusal(failure);
-      }
+      return stored
+        ? ask(api.PUT("/api/admin/api-keys/{id}", { params: { path: { id: stored.id } }, body: { ...body, enabled } }))
+        : ask(api.POST("/api/admin/api-keys", { body }));
     },
-    onMutate: () => draft.blame(undefined),
-    onError: draft.blame,
-    onSuccess: async (saved) => {
-      draft.reset(valuesOf(saved));
+    // the key itself is not kept with what is read again
+    kept: (saved) => ("api_key" in saved ? undefined : saved),
+    told: (saved) => ("api_key" in saved ? undefined : `${saved.label} is saved.`),
+    onSaved: (saved) => {
       if ("api_key" in saved) onMade?.(saved);
-      else {
-        tell.done(`${saved.label} is saved.`);
-        queries.setQueryData(["api-keys", saved.id], saved);
-      }
-      await queries.invalidateQueries({ queryKey: ["api-keys"], exact: true });
     },
   });
+  const { values, set, error } = saving.draft;
   const amount = (field: "requests_per_minute" | "tokens_per_minute" | "parallel_requests" | "daily_budget" | "monthly_budget") => ({
     value: values[field],
     onChange: (value: string | number) => set(field, value),
@@ -75,12 +63,9 @@ export function ApiKeyForm({ stored, onMade }: Props) {
   const choices = [...new Set([...(models.data ?? []).map((each) => each.name), ...values.allowed_models])];
   return (
     <EditForm
-      draft={draft}
-      refusal={save.error}
+      saving={saving}
       shown={SHOWN}
-      busy={save.isPending}
       verb={stored ? "Save" : "Make the key"}
-      onSave={() => save.mutate()}
       onCancel={() => navigate("/api-keys")}
     >
       <Paper withBorder p="lg">
@@ -130,12 +115,11 @@ export function ApiKeyForm({ stored, onMade }: Props) {
               onChange={(names) => set("allowed_models", names)}
               error={error("allowed_models")}
             />
-            <TextInput
+            <Moment
               label="Expires"
-              description="Empty: never"
-              type="datetime-local"
-              value={values.expires}
-              onChange={(event) => set("expires", event.currentTarget.value)}
+              help="Empty: never"
+              value={values.expires_at ?? undefined}
+              onChange={(at) => set("expires_at", at ?? null)}
               error={error("expires_at")}
             />
           </div>
@@ -163,7 +147,7 @@ function valuesOf(stored: ApiKey | undefined): Values {
     notes: stored?.notes ?? "",
     enabled: stored?.enabled ?? true,
     allowed_models: stored?.allowed_models ?? [],
-    expires: stored?.expires_at ? localField(stored.expires_at) : "",
+    expires_at: stored?.expires_at ?? null,
     requests_per_minute: stored?.requests_per_minute ?? "",
     tokens_per_minute: stored?.tokens_per_minute ?? "",
     parallel_requests: stored?.parallel_requests ?? "",
@@ -178,17 +162,11 @@ function bodyOf(values: Values): Schemas["NewApiKey"] & { enabled: boolean } {
     notes: values.notes,
     enabled: values.enabled,
     allowed_models: values.allowed_models,
-    expires_at: values.expires ? Math.floor(new Date(values.expires).getTime() / 1_000) : null,
+    expires_at: values.expires_at,
     requests_per_minute: orNull(values.requests_per_minute),
     tokens_per_minute: orNull(values.tokens_per_minute),
     parallel_requests: orNull(values.parallel_requests),
     daily_budget: orNull(values.daily_budget),
     monthly_budget: orNull(values.monthly_budget),
   };
-}
-
-/** Seconds since 1970 as the field has them: local time, to the minute. */
-function localField(seconds: number): string {
-  const at = new Date(seconds * 1_000);
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }

@@ -4,10 +4,12 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { api, ask } from "../../api/client";
+import { type ApiKey, oneOf } from "../../api/queries";
+import { Awaited } from "../../parts/Awaited";
 import { Icon } from "../../parts/Icon";
 import { Page } from "../../parts/Page";
-import { Failed, Loading } from "../../parts/States";
 import { dateTime } from "../../parts/formats";
+import { Changing, LookOnly } from "../../signin/rights";
 import { ApiKeyForm } from "./ApiKeyForm";
 import { KeyUse } from "./KeyUse";
 import { RevokeKey } from "./RevokeKey";
@@ -24,13 +26,15 @@ export function ApiKeyPage() {
   if (id === "new") {
     return (
       <Page title="New API key" back={BACK} lead="The key itself is shown once, after this.">
-        <ApiKeyForm
-          stored={undefined}
-          onMade={(made) => {
-            setShown({ id: made.id, text: made.api_key, verb: "made" });
-            navigate(`/api-keys/${made.id}`, { replace: true });
-          }}
-        />
+        <Changing instead={<LookOnly />}>
+          <ApiKeyForm
+            stored={undefined}
+            onMade={(made) => {
+              setShown({ id: made.id, text: made.api_key, verb: "made" });
+              navigate(`/api-keys/${made.id}`, { replace: true });
+            }}
+          />
+        </Changing>
       </Page>
     );
   }
@@ -51,22 +55,19 @@ interface StoredProps {
 }
 
 function Stored({ id, shown, onRotated }: StoredProps) {
+  const key = useQuery(
+    oneOf("api-keys", id, ({ signal }) => ask(api.GET("/api/admin/api-keys/{id}", { params: { path: { id } }, signal }))),
+  );
+  return (
+    <Awaited query={key} title="API key" back={BACK}>
+      {(row) => <One row={row} shown={shown} onRotated={onRotated} />}
+    </Awaited>
+  );
+}
+
+function One({ row, shown, onRotated }: Omit<StoredProps, "id"> & { row: ApiKey }) {
   const navigate = useNavigate();
   const [doomed, setDoomed] = useState(false);
-  const key = useQuery({
-    queryKey: ["api-keys", id],
-    queryFn: ({ signal }) => ask(api.GET("/api/admin/api-keys/{id}", { params: { path: { id } }, signal })),
-    staleTime: Number.POSITIVE_INFINITY, // a form is not changed under somebody's hands
-    gcTime: 0,
-  });
-  if (key.error || !key.data) {
-    return (
-      <Page title="API key" back={BACK}>
-        {key.error ? <Failed error={key.error} retry={() => void key.refetch()} /> : <Loading />}
-      </Page>
-    );
-  }
-  const row = key.data;
   const revoked = row.revoked_at !== null;
   return (
     <Page
@@ -79,12 +80,12 @@ function Stored({ id, shown, onRotated }: StoredProps) {
       }
       actions={
         !revoked && (
-          <>
+          <Changing>
             <Rotate apiKey={row} onRotated={onRotated} />
             <Button variant="default" leftSection={<Icon name="trash" size={16} />} onClick={() => setDoomed(true)}>
               Revoke
             </Button>
-          </>
+          </Changing>
         )
       }
     >

@@ -11,7 +11,8 @@ import { Page } from "../../parts/Page";
 import { Dot } from "../../parts/Seen";
 import { Empty } from "../../parts/States";
 import { Toggle } from "../../parts/Toggle";
-import { ago, dateTime, dollars, plural } from "../../parts/formats";
+import { ago, count, dateTime, dollars, plural, shortCount } from "../../parts/formats";
+import { Changing } from "../../signin/rights";
 import { RevokeKey } from "./RevokeKey";
 
 const STANDING: Record<ApiKey["status"], { kind: "good" | "bad" | "off"; text: string }> = {
@@ -29,6 +30,7 @@ export function ApiKeys() {
     {
       key: "label",
       title: "Label",
+      head: true,
       by: (row) => row.label.toLowerCase(),
       cell: (row) => (
         <>
@@ -43,21 +45,21 @@ export function ApiKeys() {
         </>
       ),
     },
-    { key: "prefix", title: "Begins with", wide: true, cell: (row) => <span className="mono">{row.key_prefix}…</span> },
+    { key: "prefix", title: "Begins with", wide: true, cell: (row) => <span className="mono nowrap">{row.key_prefix}…</span> },
     {
       key: "status",
       title: "Status",
       by: (row) => row.status,
       cell: (row) => <Dot {...STANDING[row.status]} />,
     },
-    { key: "limits", title: "Limits", wide: true, cell: (row) => <Limits row={row} /> },
+    { key: "limits", title: "Limits", cell: (row) => <Limits row={row} /> },
     {
       key: "used",
       title: "Last used",
       wide: true,
       by: (row) => -(row.last_used_at ?? 0),
       cell: (row) => (
-        <span title={row.last_used_at ? dateTime(row.last_used_at) : undefined}>{ago(row.last_used_at)}</span>
+        <span className="nowrap" title={row.last_used_at ? dateTime(row.last_used_at) : undefined}>{ago(row.last_used_at)}</span>
       ),
     },
     {
@@ -79,6 +81,7 @@ export function ApiKeys() {
     {
       key: "actions",
       title: "Actions",
+      changes: true,
       cell: (row) =>
         row.revoked_at === null && (
           <ActionIcon variant="default" aria-label={`Revoke ${row.label}`} onClick={() => setDoomed(row)}>
@@ -88,9 +91,11 @@ export function ApiKeys() {
     },
   ];
   const add = (
-    <Button leftSection={<Icon name="add" size={16} />} onClick={() => navigate("/api-keys/new")}>
-      Make a key
-    </Button>
+    <Changing>
+      <Button leftSection={<Icon name="add" size={16} />} onClick={() => navigate("/api-keys/new")}>
+        Make a key
+      </Button>
+    </Changing>
   );
   return (
     <Page title="API keys" lead="What clients show to be let in. A key itself is shown once, when it is made." actions={add}>
@@ -118,8 +123,8 @@ export function ApiKeys() {
 function Limits({ row }: { row: ApiKey }) {
   const words = [
     row.allowed_models.length > 0 && plural(row.allowed_models.length, "model"),
-    row.requests_per_minute !== null && `${row.requests_per_minute} req/min`,
-    row.tokens_per_minute !== null && `${row.tokens_per_minute} tok/min`,
+    row.requests_per_minute !== null && `${count(row.requests_per_minute)} requests/min`,
+    row.tokens_per_minute !== null && `${shortCount(row.tokens_per_minute)} tokens/min`,
     row.parallel_requests !== null && `${row.parallel_requests} at once`,
     row.daily_budget !== null && `${dollars(row.daily_budget)}/day`,
     row.monthly_budget !== null && `${dollars(row.monthly_budget)}/month`,

@@ -1,20 +1,18 @@
 /** The form of a virtual model. */
-import { NumberInput, Paper, Select, Stack, Switch, TextInput, Textarea, Title } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { NumberInput, Paper, Select, Stack, Switch, TagsInput, TextInput, Textarea, Title } from "@mantine/core";
 import { useState } from "react";
 import { useNavigate } from "react-router";
-import { type Refusal, type Schemas, api, ask, asRefusal } from "../../api/client";
+import { type Schemas, api, ask } from "../../api/client";
 import type { Endpoint, VirtualModel } from "../../api/queries";
 import { EditForm } from "../../parts/EditForm";
-import { useTell } from "../../parts/Notices";
-import { useDraft } from "../../parts/useDraft";
+import { useSave } from "../../parts/useSave";
 import { Headers } from "./Headers";
 import { Prices } from "./Prices";
 import { Targets } from "./Targets";
 import { PRICES, type Start, type Values, bodyOf, valuesOf } from "./values";
 
 const SHOWN = [
-  "name", "description", "targets", "endpoint_id", "max_tokens", "temperature", "top_p", "system_prompt",
+  "name", "aliases", "description", "targets", "endpoint_id", "max_tokens", "temperature", "top_p", "system_prompt",
   "custom_headers", "reasoning", ...PRICES.map(([field]) => field),
 ];
 
@@ -34,39 +32,23 @@ interface Props {
 
 export function VirtualModelForm({ stored, endpoints, start }: Props) {
   const navigate = useNavigate();
-  const queries = useQueryClient();
-  const tell = useTell();
-  const draft = useDraft<Values>(valuesOf(stored, start));
-  const { values, set, error } = draft;
-  const [unfolded] = useState(() => hasDefaults(values));
-
-  const save = useMutation<Schemas["SavedVirtualModel"], Refusal, number | undefined>({
-    mutationFn: async (version) => {
-      const body = bodyOf(values);
-      try {
-        return stored
-          ? await ask(
-              api.PUT("/api/admin/virtual-models/{id}", {
-                params: { path: { id: stored.id } },
-                body: { ...body, version },
-              }),
-            )
-          : await ask(api.POST("/api/admin/virtual-models", { body }));
-      } catch (failure) {
-        throw asRefusal(failure);
-      }
+  const saving = useSave<Values, VirtualModel, Schemas["SavedVirtualModel"]>({
+    stored,
+    valuesOf: (model) => valuesOf(model, start),
+    list: "virtual-models",
+    send: (values, version) => {
+      const body = { ...bodyOf(values), version };
+      return stored
+        ? ask(api.PUT("/api/admin/virtual-models/{id}", { params: { path: { id: stored.id } }, body }))
+        : ask(api.POST("/api/admin/virtual-models", { body }));
     },
-    onMutate: () => draft.blame(undefined),
-    onError: draft.blame,
-    onSuccess: async (saved) => {
-      draft.reset(valuesOf(saved));
-      queries.setQueryData(["virtual-models", saved.id], saved);
-      await queries.invalidateQueries({ queryKey: ["virtual-models"], exact: true });
-      tell.done(`${saved.name} is saved.`);
+    told: (saved) => `${saved.name} is saved.`,
+    onSaved: (saved) => {
       if (!stored) navigate(`/virtual-models/${saved.id}`, { replace: true });
     },
   });
-  const current = save.error?.body.current as VirtualModel | undefined;
+  const { values, set, error } = saving.draft;
+  const [unfolded] = useState(() => hasDefaults(values));
   const amount = (field: "max_tokens" | "temperature" | "top_p") => ({
     value: values[field],
     onChange: (value: string | number) => set(field, value),
@@ -77,21 +59,10 @@ export function VirtualModelForm({ stored, endpoints, start }: Props) {
 
   return (
     <EditForm
-      draft={draft}
-      refusal={save.error}
+      saving={saving}
       shown={SHOWN}
-      busy={save.isPending}
       verb={stored ? "Save" : "Add virtual model"}
-      onSave={() => save.mutate(stored?.version)}
       onCancel={() => navigate("/virtual-models")}
-      takeTheirs={() => {
-        save.reset();
-        if (current) {
-          draft.reset(valuesOf(current));
-          queries.setQueryData(["virtual-models", current.id], current);
-        }
-      }}
-      overwrite={() => save.mutate(current?.version)}
     >
       <Paper withBorder p="lg">
         <Stack>
@@ -113,6 +84,15 @@ export function VirtualModelForm({ stored, endpoints, start }: Props) {
               error={error("description")}
             />
           </div>
+          <TagsInput
+            label="Aliases"
+            description="Clients may send these as model too; usage counts under the name above. Enter adds one"
+            maxTags={16}
+            splitChars={[","]}
+            value={values.aliases}
+            onChange={(aliases) => set("aliases", aliases)}
+            error={error("aliases") ?? values.aliases.map((_, index) => error(`aliases[${index}]`)).find(Boolean)}
+          />
           <Switch
             label="Enabled"
             description="A disabled one is not found by clients"

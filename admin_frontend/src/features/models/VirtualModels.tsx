@@ -10,7 +10,8 @@ import { type Column, List } from "../../parts/List";
 import { Page } from "../../parts/Page";
 import { Empty } from "../../parts/States";
 import { Toggle } from "../../parts/Toggle";
-import { dollars } from "../../parts/formats";
+import { dollars, plural } from "../../parts/formats";
+import { Changing } from "../../signin/rights";
 import { DeleteVirtualModel } from "./DeleteVirtualModel";
 
 export function VirtualModels() {
@@ -24,12 +25,18 @@ export function VirtualModels() {
     {
       key: "name",
       title: "Name",
+      head: true,
       by: (row) => row.name.toLowerCase(),
       cell: (row) => (
         <>
           <Anchor component={Link} to={`/virtual-models/${row.id}`} fw={600} size="sm">
             {row.name}
           </Anchor>
+          {row.aliases.length > 0 && (
+            <Text size="xs" c="dimmed">
+              also <span className="mono">{row.aliases.join(", ")}</span>
+            </Text>
+          )}
           {row.description && (
             <Text size="xs" c="dimmed" className="clamped">
               {row.description}
@@ -57,7 +64,7 @@ export function VirtualModels() {
                 .map((each) => `${nameOf(each.endpoint_id)} › ${each.actual_model}`)
                 .join("\n")}
             >
-              +{row.targets.length - 1} to fall back on
+              +{plural(row.targets.length - 1, "fallback")}
             </Badge>
           )}
         </Group>
@@ -108,17 +115,21 @@ export function VirtualModels() {
           >
             Try
           </Button>
-          <ActionIcon variant="default" aria-label={`Delete ${row.name}`} onClick={() => setDoomed(row)}>
-            <Icon name="trash" size={16} />
-          </ActionIcon>
+          <Changing>
+            <ActionIcon variant="default" aria-label={`Delete ${row.name}`} onClick={() => setDoomed(row)}>
+              <Icon name="trash" size={16} />
+            </ActionIcon>
+          </Changing>
         </Group>
       ),
     },
   ];
   const add = (
-    <Button component={Link} to="/virtual-models/new" leftSection={<Icon name="add" size={16} />}>
-      Add virtual model
-    </Button>
+    <Changing>
+      <Button component={Link} to="/virtual-models/new" leftSection={<Icon name="add" size={16} />}>
+        Add virtual model
+      </Button>
+    </Changing>
   );
   return (
     <Page
@@ -135,7 +146,7 @@ export function VirtualModels() {
         columns={columns}
         id={(row) => row.id}
         words={(row) =>
-          [row.name, row.description, ...row.targets.map((each) => `${nameOf(each.endpoint_id)} ${each.actual_model}`)]
+          [row.name, ...row.aliases, row.description, ...row.targets.map((each) => `${nameOf(each.endpoint_id)} ${each.actual_model}`)]
             .filter(Boolean)
             .join(" ")
         }

@@ -29,6 +29,7 @@ export interface HeaderDraft {
 
 export interface Values {
   name: string;
+  aliases: string[];
   description: string;
   enabled: boolean;
   targets: TargetDraft[];
@@ -56,6 +57,7 @@ export const newRow = (): number => ++rows;
 export function valuesOf(stored: VirtualModel | undefined, start: Start = {}): Values {
   return {
     name: stored?.name ?? start.model?.split("/").pop() ?? "",
+    aliases: stored?.aliases ?? [],
     description: stored?.description ?? "",
     enabled: stored?.enabled ?? true,
     targets: stored
@@ -78,6 +80,7 @@ export function valuesOf(stored: VirtualModel | undefined, start: Start = {}): V
 export function bodyOf(values: Values): Schemas["NewVirtualModel"] {
   return {
     name: values.name,
+    aliases: values.aliases,
     description: values.description || null,
     enabled: values.enabled,
     targets: values.targets.map((each) => ({

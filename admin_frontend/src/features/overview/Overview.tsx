@@ -13,6 +13,7 @@ import { Failed, Loading } from "../../parts/States";
 import { count, glanceDollars, milliseconds, percent, shortCount } from "../../parts/formats";
 import { useAddressState } from "../../parts/useAddressState";
 import { useSession } from "../../signin/session";
+import { Changing } from "../../signin/rights";
 import { EndpointHealth } from "./EndpointHealth";
 import { FirstSteps } from "./FirstSteps";
 import { Troubles } from "./Troubles";
@@ -49,7 +50,9 @@ export function Overview() {
       actions={<CopyButton text={url} label="Copy the URL" />}
     >
       {endpoints.data && models.data && usage.data && (
-        <FirstSteps endpoints={endpoints.data} models={models.data} />
+        <Changing>
+          <FirstSteps endpoints={endpoints.data} models={models.data} />
+        </Changing>
       )}
       <section aria-labelledby="at-a-glance">
         <Group justify="space-between" mb="sm">

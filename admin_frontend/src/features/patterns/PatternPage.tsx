@@ -4,11 +4,12 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { api, ask } from "../../api/client";
-import type { ToolPattern } from "../../api/queries";
+import { type ToolPattern, oneOf } from "../../api/queries";
+import { Awaited } from "../../parts/Awaited";
 import { Icon } from "../../parts/Icon";
 import { Page } from "../../parts/Page";
-import { Failed, Loading } from "../../parts/States";
 import { Toggle } from "../../parts/Toggle";
+import { Changing, LookOnly } from "../../signin/rights";
 import { DeletePattern } from "./DeletePattern";
 import { PatternForm } from "./PatternForm";
 import { Trial } from "./Trial";
@@ -19,7 +20,9 @@ export function PatternPage() {
   const { id = "" } = useParams();
   return id === "new" ? (
     <Page title="New pattern" back={BACK} lead="Try it on what your model wrote before you save it.">
-      <PatternForm stored={undefined} />
+      <Changing instead={<LookOnly />}>
+        <PatternForm stored={undefined} />
+      </Changing>
     </Page>
   ) : (
     <Stored key={id} id={id} />
@@ -29,46 +32,36 @@ export function PatternPage() {
 function Stored({ id }: { id: string }) {
   const navigate = useNavigate();
   const [doomed, setDoomed] = useState(false);
-  const pattern = useQuery({
-    queryKey: ["tool-patterns", id],
-    queryFn: ({ signal }) => ask(api.GET("/api/admin/tool-patterns/{id}", { params: { path: { id } }, signal })),
-    staleTime: Number.POSITIVE_INFINITY, // a form is not changed under somebody's hands; saving finds conflicts
-    gcTime: 0,
-  });
-  if (pattern.error) {
-    return (
-      <Page title="Pattern" back={BACK}>
-        <Failed error={pattern.error} retry={() => void pattern.refetch()} />
-      </Page>
-    );
-  }
-  if (!pattern.data) {
-    return (
-      <Page title="Pattern" back={BACK}>
-        <Loading />
-      </Page>
-    );
-  }
-  if (pattern.data.engine === "builtin") return <BuiltIn pattern={pattern.data} reread={() => void pattern.refetch()} />;
+  const pattern = useQuery(
+    oneOf("tool-patterns", id, ({ signal }) =>
+      ask(api.GET("/api/admin/tool-patterns/{id}", { params: { path: { id } }, signal })),
+    ),
+  );
   return (
-    <Page
-      title={pattern.data.pattern_name}
-      back={BACK}
-      actions={
-        <Button variant="default" leftSection={<Icon name="trash" size={16} />} onClick={() => setDoomed(true)}>
-          Delete
-        </Button>
+    <Awaited query={pattern} title="Pattern" back={BACK}>
+      {(row) =>
+        row.engine === "builtin" ? (
+          <BuiltIn pattern={row} reread={() => void pattern.refetch()} />
+        ) : (
+          <Page
+            title={row.pattern_name}
+            back={BACK}
+            actions={
+              <Changing>
+                <Button variant="default" leftSection={<Icon name="trash" size={16} />} onClick={() => setDoomed(true)}>
+                  Delete
+                </Button>
+              </Changing>
+            }
+          >
+            <PatternForm stored={row} />
+            {doomed && (
+              <DeletePattern pattern={row} onClose={() => setDoomed(false)} onDone={() => navigate("/patterns")} />
+            )}
+          </Page>
+        )
       }
-    >
-      <PatternForm stored={pattern.data} />
-      {doomed && (
-        <DeletePattern
-          pattern={pattern.data}
-          onClose={() => setDoomed(false)}
-          onDone={() => navigate("/patterns")}
-        />
-      )}
-    </Page>
+    </Awaited>
   );
 }
 
@@ -98,7 +91,7 @@ function BuiltIn({ pattern, reread }: { pattern: ToolPattern; reread: () => void
                   reread();
                 }}
               />
-              <Text size="sm">{enabled ? "Enabled" : "Disabled"}</Text>
+              <Text size="sm">Enabled</Text>
             </Group>
             {example && (
               <div>
@@ -112,7 +105,9 @@ function BuiltIn({ pattern, reread }: { pattern: ToolPattern; reread: () => void
             )}
           </Stack>
         </Paper>
-        <Trial id={id} sample={example ?? ""} tools={["T"]} />
+        <Changing>
+          <Trial id={id} sample={example ?? ""} tools={["T"]} />
+        </Changing>
       </div>
     </Page>
   );

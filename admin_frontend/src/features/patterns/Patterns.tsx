@@ -11,6 +11,7 @@ import { Page } from "../../parts/Page";
 import { Empty } from "../../parts/States";
 import { Toggle } from "../../parts/Toggle";
 import { useAddressState } from "../../parts/useAddressState";
+import { Changing } from "../../signin/rights";
 import { DeletePattern } from "./DeletePattern";
 
 const DEFAULTS = { which: "all" };
@@ -30,6 +31,7 @@ export function Patterns() {
     {
       key: "name",
       title: "Name",
+      head: true,
       by: (row) => row.pattern_name.toLowerCase(),
       cell: (row) => (
         <Anchor component={Link} to={`/patterns/${encodeURIComponent(row.id)}`} fw={600} size="sm">
@@ -53,7 +55,6 @@ export function Patterns() {
     {
       key: "what",
       title: "What it finds",
-      wide: true,
       cell: (row) => (
         <>
           <span className={row.regex_pattern ? "mono clamped" : "clamped"}>{row.regex_pattern ?? row.notes}</span>
@@ -93,6 +94,7 @@ export function Patterns() {
     {
       key: "actions",
       title: "Actions",
+      changes: true,
       cell: (row) =>
         row.engine === "regex" && (
           <ActionIcon variant="default" aria-label={`Delete ${row.pattern_name}`} onClick={() => setDoomed(row)}>
@@ -102,9 +104,11 @@ export function Patterns() {
     },
   ];
   const add = (
-    <Button component={Link} to="/patterns/new" leftSection={<Icon name="add" size={16} />}>
-      Add pattern
-    </Button>
+    <Changing>
+      <Button component={Link} to="/patterns/new" leftSection={<Icon name="add" size={16} />}>
+        Add pattern
+      </Button>
+    </Changing>
   );
   return (
     <Page

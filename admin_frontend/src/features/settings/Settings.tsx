@@ -1,5 +1,5 @@
 /** The settings that can be changed here, what the deployment has set, and the configuration as a file. */
-import { Paper, Stack, Table, Title } from "@mantine/core";
+import { Paper, Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { settingsQuery } from "../../api/queries";
 import { Page } from "../../parts/Page";
@@ -24,6 +24,9 @@ export function Settings() {
               <Title order={2} size="h4">
                 Set by the deployment
               </Title>
+              <Text size="sm" c="dimmed">
+                Environment variables, read when a process starts: they cannot be changed here.
+              </Text>
               <section className="scroller" tabIndex={0} aria-label="settings of the deployment">
                 <Table className="list">
                   <Table.Thead>

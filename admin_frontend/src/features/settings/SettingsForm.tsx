@@ -1,11 +1,9 @@
 /** One row for each setting, with its meaning beside it and a way back to what the deployment says. */
 import { Badge, Button, Group, NumberInput, Paper, Select, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type Refusal, type Schemas, api, ask, asRefusal } from "../../api/client";
+import { type Schemas, api, ask } from "../../api/client";
 import { orNull } from "../../parts/amounts";
 import { EditForm } from "../../parts/EditForm";
-import { useTell } from "../../parts/Notices";
-import { useDraft } from "../../parts/useDraft";
+import { useSave } from "../../parts/useSave";
 
 type SettingsPage = Schemas["SettingsPage"];
 type Row = Schemas["SettingRow"];
@@ -23,51 +21,32 @@ const LABELS: Record<string, string> = {
 const CHOICES: Record<string, readonly string[]> = { ai_queue_priority: ["HIGH", "NORMAL", "LOW"] };
 
 export function SettingsForm({ page }: { page: SettingsPage }) {
-  const queries = useQueryClient();
-  const tell = useTell();
-  const stored = valuesOf(page);
-  const draft = useDraft<Values>(stored);
-  const save = useMutation<SettingsPage, Refusal, number>({
-    mutationFn: async (version) => {
+  const saving = useSave<Values, SettingsPage, SettingsPage>({
+    stored: page,
+    valuesOf: (stored) => valuesOf(stored ?? page),
+    list: "settings",
+    send: (values, version) => {
+      const before = valuesOf(page);
       const changed = Object.fromEntries(
         page.settings
-          .filter(({ name }) => draft.values[name] !== stored[name])
-          .map((row) => [row.name, isNumber(row) ? orNull(draft.values[row.name] as string) : draft.values[row.name]]),
+          .filter(({ name }) => values[name] !== before[name])
+          .map((row) => [row.name, isNumber(row) ? orNull(values[row.name] as string) : values[row.name]]),
       );
-      try {
-        return await ask(api.PUT("/api/admin/settings", { body: { ...changed, version } }));
-      } catch (failure) {
-        throw asRefusal(failure);
-      }
+      return ask(api.PUT("/api/admin/settings", { body: { ...changed, version: version ?? page.version } }));
     },
-    onMutate: () => draft.blame(undefined),
-    onError: draft.blame,
-    onSuccess: (saved) => {
-      queries.setQueryData(["settings"], saved);
-      draft.reset(valuesOf(saved));
-      tell.done("The settings are saved.");
-    },
+    told: () => "The settings are saved.",
   });
-  const reread = async () => {
-    save.reset();
-    const fresh = await queries.fetchQuery<SettingsPage>({ queryKey: ["settings"], staleTime: 0 });
-    draft.reset(valuesOf(fresh));
-  };
+  const { draft } = saving;
   return (
     <EditForm
-      draft={draft}
-      refusal={save.error}
+      saving={saving}
       shown={page.settings.map((each) => each.name)}
-      busy={save.isPending}
       verb="Save"
-      onSave={() => save.mutate(page.version)}
-      onCancel={() => draft.reset(stored)}
-      takeTheirs={() => void reread()}
-      overwrite={() => save.mutate((save.error?.body.current as SettingsPage | undefined)?.version ?? page.version)}
+      onCancel={() => draft.reset(valuesOf(page))}
     >
       <Paper withBorder p="lg">
         <Title order={2} size="h4">
-          Changed here
+          Settings of the gateway
         </Title>
         {page.settings.map((row) => (
           <div className="setting" key={row.name}>

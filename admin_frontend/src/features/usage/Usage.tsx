@@ -1,17 +1,17 @@
 /** What was used and what it cost, over time and by day, model, endpoint and key. */
-import { Button, Group, SegmentedControl, Select, Tabs, Text, TextInput } from "@mantine/core";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { Group, SegmentedControl, Tabs, Text, TextInput } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { asRefusal } from "../../api/client";
 import { apiKeysQuery, virtualModelsQuery } from "../../api/queries";
-import { type Stretch, exportUsage, usageQuery } from "../../api/usage";
-import { Icon } from "../../parts/Icon";
-import { useTell } from "../../parts/Notices";
+import { type Stretch, usageQuery } from "../../api/usage";
+import { Choice, named } from "../../parts/Choice";
 import { Page } from "../../parts/Page";
 import { Failed, Loading } from "../../parts/States";
 import { zone } from "../../parts/formats";
 import { useAddressState } from "../../parts/useAddressState";
+import { Changing } from "../../signin/rights";
 import { Charts } from "./Charts";
+import { Csv } from "./Csv";
 import { Days } from "./Days";
 import { Totals } from "./Totals";
 import { ByEndpoint, ByKey, ByModel } from "./breakdowns";
@@ -32,8 +32,14 @@ export function Usage() {
   return (
     <Page
       title="Usage and cost"
-      lead={`Counted from the ledger; days are those of ${zone()}.`}
-      actions={stretch && <Csv stretch={stretch} />}
+      lead={`Counted from the ledger; days are those of ${zone()}. An attempt is one question to one backend: a request that falls back makes several.`}
+      actions={
+        stretch && (
+          <Changing>
+            <Csv stretch={stretch} />
+          </Changing>
+        )
+      }
     >
       <Group gap="sm" align="flex-end">
         <SegmentedControl
@@ -63,34 +69,26 @@ export function Usage() {
         )}
       </Group>
       <div className="filters">
-        <Select
+        <Choice
           label="Virtual model"
-          placeholder="All"
-          clearable
-          searchable
-          clearButtonProps={{ "aria-label": "All virtual models" }}
-          data={models.data?.map((each) => each.name) ?? []}
-          value={choice.model || null}
-          onChange={(value) => change({ model: value ?? "" })}
+          none="All"
+          choices={named(models.data?.map((each) => each.name))}
+          value={choice.model}
+          onChange={(model) => change({ model })}
         />
-        <Select
+        <Choice
           label="Key"
-          placeholder="All"
-          clearable
-          searchable
-          clearButtonProps={{ "aria-label": "All keys" }}
-          data={keys.data?.map((each) => ({ value: each.id, label: each.label })) ?? []}
-          value={choice.key || null}
-          onChange={(value) => change({ key: value ?? "" })}
+          none="All"
+          choices={keys.data?.map((each) => ({ value: each.id, label: each.label }))}
+          value={choice.key}
+          onChange={(key) => change({ key })}
         />
-        <Select
+        <Choice
           label="Kind of request"
-          placeholder="All"
-          clearable
-          clearButtonProps={{ "aria-label": "All kinds" }}
-          data={TYPES}
-          value={choice.type || null}
-          onChange={(value) => change({ type: value ?? "" })}
+          none="All"
+          choices={TYPES}
+          value={choice.type}
+          onChange={(type) => change({ type })}
         />
       </div>
       {stretch ? (
@@ -137,30 +135,5 @@ function Figures({ stretch, by, chooseBy }: { stretch: Stretch; by: string; choo
         </Tabs.Panel>
       </Tabs>
     </>
-  );
-}
-
-function Csv({ stretch }: { stretch: Stretch }) {
-  const tell = useTell();
-  const save = useMutation({
-    mutationFn: () => exportUsage(stretch),
-    onSuccess: (csv) => {
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(csv);
-      link.download = `usage-${new Date().toISOString().slice(0, 10)}.csv`;
-      link.click();
-      URL.revokeObjectURL(link.href);
-    },
-    onError: (error) => tell.failed(`Nothing was exported: ${asRefusal(error).message}`),
-  });
-  return (
-    <Button
-      variant="default"
-      leftSection={<Icon name="download" size={16} />}
-      loading={save.isPending}
-      onClick={() => save.mutate()}
-    >
-      Export CSV
-    </Button>
   );
 }

@@ -1,6 +1,7 @@
 /** The stretch of time that the usage page shows. */
 import type { Stretch } from "../../api/usage";
-import { day, zone } from "../../parts/formats";
+import { day } from "../../parts/formats";
+import { midnight, offsetMs } from "../../parts/zones";
 
 export const NO_CHOICE = { range: "7d", from: "", to: "", model: "", key: "", type: "", by: "day" };
 export type Choice = typeof NO_CHOICE;
@@ -32,29 +33,6 @@ export function stretchOf(choice: Choice, nowSeconds: number): Stretch | undefin
   }
   const end_date = (Math.floor(nowSeconds / HALF_HOUR) + 1) * HALF_HOUR;
   return { start_date: end_date - (DAYS[choice.range] ?? 7) * 86_400, end_date, ...filters };
-}
-
-/** The beginning of a day in the shown time zone. */
-function midnight(date: string, later = 0): number {
-  const [year = 0, month = 1, of = 1] = date.split("-").map(Number);
-  const wanted = Date.UTC(year, month - 1, of + later);
-  const first = wanted - offsetMs(wanted);
-  return Math.floor((wanted - offsetMs(first)) / 1_000);
-}
-
-/** How far the zone's clocks are ahead of UTC then. */
-function offsetMs(at: number): number {
-  const parts = new Intl.DateTimeFormat("en-US", {
-    timeZone: zone(),
-    hourCycle: "h23",
-    year: "numeric",
-    month: "numeric",
-    day: "numeric",
-    hour: "numeric",
-    minute: "numeric",
-  }).formatToParts(at);
-  const part = (type: string) => Number(parts.find((each) => each.type === type)?.value);
-  return Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute")) - at;
 }
 
 /** Every slot of the stretch, those without requests too: a gap is to be seen. */
