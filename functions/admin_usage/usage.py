@@ -18,7 +18,7 @@ from shared.store.rollups import ENDPOINT
 from shared.web.admin_access import Access
 from shared.web.admin_app import admin_app, serve
 from shared.web.admin_errors import FieldError, InvalidFields
-from shared.web.usage_cells import UsageCells
+from shared.web.usage_cells import UsageCells, endpoint_of
 from shared.web.usage_range import UsageRange, usage_range
 from shared.wire import dumps
 
@@ -243,8 +243,8 @@ def _model(name: str, row: Counters) -> dict[str, Any]:
 
 
 def _endpoint(name: str, row: Counters) -> dict[str, Any]:
-    number, _, title = name.partition("|")
-    return {"endpoint_id": int(number), "endpoint_name": title, **figure.figures(row)}
+    number, title = endpoint_of(name)
+    return {"endpoint_id": number, "endpoint_name": title, **figure.figures(row)}
 
 
 def _told(wanted: UsageRange) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from shared.store.counters import COSTS, OUTCOMES, PLACE, Counters, total
 from shared.store.key_labels import KeyLabels
 from shared.store.rollup_reader import RollupReader
 from shared.store.rollups import ENDPOINT, Kind
-from shared.web.usage_cells import UsageCells
+from shared.web.usage_cells import UsageCells, endpoint_of
 from shared.web.usage_range import Span, UsageRange
 
 By: TypeAlias = Literal["day", "model", "endpoint", "key"]
@@ -107,7 +107,7 @@ def _ranked(rows: Cells) -> _Ranked:
     return sorted(rows.items(), key=lambda each: (-tokens(each[1]), each[0]))
 
 
-def _lines(some: Sequence[Span], lists: Iterable[_Ranked], names: Callable[[str], tuple[str, ...]]) -> bytes:
+def _lines(some: Sequence[Span], lists: Iterable[_Ranked], names: Callable[[str], tuple[str | int, ...]]) -> bytes:
     return written(
         [day.label, *names(name), *(cell(row) for _, cell in COLUMNS)]
         for day, rows in zip(some, lists, strict=True)
@@ -115,7 +115,7 @@ def _lines(some: Sequence[Span], lists: Iterable[_Ranked], names: Callable[[str]
     )
 
 
-def _named(by: By, known: _Known, lists: Iterable[_Ranked]) -> Callable[[str], tuple[str, ...]]:
+def _named(by: By, known: _Known, lists: Iterable[_Ranked]) -> Callable[[str], tuple[str | int, ...]]:
     """What stands in the columns of a name."""
     match by:
         case "day":
@@ -123,15 +123,10 @@ def _named(by: By, known: _Known, lists: Iterable[_Ranked]) -> Callable[[str], t
         case "model":
             return lambda name: (name,)
         case "endpoint":
-            return _endpoint
+            return endpoint_of
         case "key":
             known.learn(name for name, _ in chain.from_iterable(lists))
             return lambda name: (name, known.label(name))
-
-
-def _endpoint(name: str) -> tuple[str, ...]:
-    number, _, title = name.partition("|")
-    return number, title
 
 
 class _Known:

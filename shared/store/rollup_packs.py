@@ -85,15 +85,13 @@ def take_from(sums: Sums, less: Iterable[tuple[str, int]]) -> None:
 
 
 def row_of(number: int, counters: int) -> Counters:
-    """The row that the number is. What was counted between two reads may be in a part and not yet in its whole, whose
-    difference is then below nothing for a moment: it is nothing."""
+    """The row that the number is; in a difference some of it may be below zero."""
     words, signs = _layout(counters)
     # a lane below zero borrows from the next; with the signs added none does, and flipped back they say which it is
     given = words.unpack(((number + signs) ^ signs).to_bytes(words.size, "little"))
     first, last = _WIDE.start, _WIDE.start + 2 * len(_WIDE)
     wide = [low + (high << _WORD) for low, high in zip(given[first:last:2], given[first + 1 : last : 2], strict=True)]
-    row = [*given[:first], *wide, *given[last:]]
-    return row if min(row, default=0) >= 0 else [max(each, 0) for each in row]
+    return [*given[:first], *wide, *given[last:]]
 
 
 def _words_of(row: Sequence[int], counters: int) -> Iterable[int]:

@@ -58,7 +58,7 @@ def plan_of(intervals: Sequence[Interval], longest: Level, *, now: float) -> Pla
     for place, each in enumerate(intervals):
         if each.since > now:
             break
-        until = _end(each.until - 1, longest) if each.until > now else each.until
+        until = _end(int(now), longest) if each.until > now else each.until
         for period, is_taken_out in _parts(each.since, until, longest):
             found.setdefault(period, []).append(Use(place, is_taken_out))
     return {period: tuple(uses) for period, uses in found.items()}

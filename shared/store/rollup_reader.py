@@ -9,10 +9,10 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 from shared.errors import StoreUnavailable
-from shared.store.counters import Counters
+from shared.store.counters import Counters, added
 from shared.store.rollup_packs import Names, Sums, add_to, row_of, sum_of_packs, take_from
 from shared.store.rollup_plan import Interval, Plan, Uses, plan_of, stretches
-from shared.store.rollups import DAY, MONTH, Kind, Place, place_at, shards_of, wait
+from shared.store.rollups import DAY, MONTH, Kind, Place, others_of, place_at, shards_of, wait
 from shared.store.tables import Tables, reaching
 
 _AT_ONCE = 8
@@ -86,7 +86,9 @@ class RollupReader:
                 for use in uses:
                     change = take_from if use.is_taken_out else add_to
                     change(sums[use.place], more.items())
-        return [{name: row_of(number, kind.counters) for name, number in each.items() if number} for each in sums]
+        return [
+            _settled({name: row_of(number, kind.counters) for name, number in each.items() if number}) for each in sums
+        ]
 
     def _read(self, kind: Kind, plan: Plan, shards: Sequence[int]) -> Iterator[_Found]:
         calls: list[tuple[Callable[[_Wanted], _Found], _Wanted]] = []
@@ -148,6 +150,19 @@ class RollupReader:
         with reaching("the roll-ups"):
             answer: dict[str, Any] = self._tables.connection.dispatch(operation, arguments)
         return answer
+
+
+def _settled(cells: dict[str, Counters]) -> dict[str, Counters]:
+    """Without numbers below zero. Where a month had no more room for a name, and its days had, what they have of it is
+    taken out of the month's others, so that the sum stays right. What was counted between two reads may be in a part
+    and not yet in its whole: it is nothing until the next."""
+    for name in [name for name, row in cells.items() if min(row) < 0]:
+        row, others = cells.pop(name), others_of(name)
+        if others in cells:
+            cells[others] = added(cells[others], row)
+        else:
+            cells[name] = [max(each, 0) for each in row]
+    return cells
 
 
 def _collect(found: _Found, wanted: _Wanted, items: Iterable[Mapping[str, Any]]) -> None:

@@ -25,7 +25,7 @@ SEEN_SECONDS = 2 * 86_400  # a DynamoDB stream forgets after one day
 MOST_ITEMS = 100  # DynamoDB's limits for one transaction, the second with room for names and numbers
 MOST_BYTES = 3_500_000
 _MOST_CELLS = 6_000  # of one pack, whose item may have 400 KB
-_OTHERS = "(others)"
+OTHERS = "(others)"
 _MARK_BYTES = 16
 _TURNS = 40
 _FIRST_WAIT_SECONDS = 0.005
@@ -154,10 +154,15 @@ def place_at(level: Level, kind: Kind, shard: int, moment: str) -> Place:
     return Place(f"{level.name}#{kind.name}#{shard}#{moment[: level.span_chars]}", moment[: level.period_chars])
 
 
+def others_of(name: str) -> str:
+    """What counts the names of its request type for which there was no room."""
+    return f"{name.partition('|')[0]}|{OTHERS}"
+
+
 def add_into(cells: Cells, name: str, row: Counters) -> None:
     """A pack that has no more room counts what is new to it as others, so that nothing is lost of the sums."""
     if name not in cells and len(cells) >= _MOST_CELLS:
-        name = f"{name.partition('|')[0]}|{_OTHERS}"
+        name = others_of(name)
     cells[name] = added(cells[name], row) if name in cells else row
 
 

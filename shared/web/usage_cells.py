@@ -95,3 +95,9 @@ class UsageCells:
 
     def _takes_type(self, name: str) -> bool:
         return self._type is None or name.startswith(f"{self._type}|") or name == self._type
+
+
+def endpoint_of(name: str) -> tuple[int, str]:
+    """The id and the name; 0 is the id of others, for which a pack had no room."""
+    number, bar, title = name.partition("|")
+    return (int(number), title) if bar else (0, name)
