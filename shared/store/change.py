@@ -9,7 +9,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.transactions import TransactWrite
 
 from shared.store.audit import Entry, audit_item
-from shared.store.tables import ConfigItem, Tables, reaching
+from shared.store.tables import ConfigItem, Tables, code_of, reaching
 
 CONFIG_SCOPE = "config"
 VERSION_KEY = "#version"  # sorts before every record, so that a long Query reads it first (docs/adr/0002)
@@ -102,8 +102,8 @@ class Change:
 
     @staticmethod
     def _meaning(failure: TransactWriteError, refusals: list[Exception]) -> Exception:
-        if failure.cause_response_code in _CONTENDED_CALLS:
-            return Contended(failure.cause_response_code)
+        if (called := code_of(failure)) in _CONTENDED_CALLS:
+            return Contended(called)
         codes = [reason.code if reason else None for reason in failure.cancellation_reasons]
         failed = [refusal for refusal, code in zip(refusals, codes, strict=False) if code == "ConditionalCheckFailed"]
         for refusal in failed:

@@ -23,7 +23,7 @@ from shared.store.audit import Entry, audit_item
 from shared.store.audit_entry import key_entry
 from shared.store.client_key import ClientKey, id_of, new_key, prefix_of, read_key
 from shared.store.refusals import DuplicateName, NotFound, Refusal
-from shared.store.tables import ApiKeyItem, AuditItem, Tables, reaching
+from shared.store.tables import ApiKeyItem, AuditItem, Tables, code_of, reaching
 
 _T = TypeVar("_T")
 
@@ -172,7 +172,7 @@ class ClientKeys:
                     actions=[api_keys.last_used_at.set(at)], condition=api_keys.secret_hash.exists()
                 )
             except UpdateError as failure:
-                if failure.cause_response_code != "ConditionalCheckFailedException":
+                if code_of(failure) != "ConditionalCheckFailedException":
                     raise
 
     def _item_of(self, key_id: str, *, consistent: bool) -> ApiKeyItem | None:
@@ -303,7 +303,7 @@ def _read_limits(document: str | None) -> Limits:
 
 
 def _meaning(failure: TransactWriteError, meanings: list[Exception]) -> Exception:
-    if failure.cause_response_code in ("TransactionInProgressException", "TransactionConflictException"):
+    if code_of(failure) in ("TransactionInProgressException", "TransactionConflictException"):
         return _Outrun()
     codes = [reason.code if reason else None for reason in failure.cancellation_reasons]
     failed = [each for each, code in zip(meanings, codes, strict=False) if code == "ConditionalCheckFailed"]

@@ -8,7 +8,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from shared.store.rollups import Held, Outrun, Place, Put
-from shared.store.tables import RollupItem, Tables, reaching
+from shared.store.tables import RollupItem, Tables, code_of, reaching
 
 _MOST_READ = 100  # DynamoDB's limit for one BatchGetItem
 # the transaction met another one, or was throttled: nothing was written
@@ -41,7 +41,7 @@ class RollupTable:
                         transaction.save(self._item(put), condition=unchanged)
             except TransactWriteError as failure:
                 codes = {reason.code for reason in failure.cancellation_reasons if reason}
-                if codes & _OUTRUN or failure.cause_response_code in _OUTRUN_CALLS:
+                if codes & _OUTRUN or code_of(failure) in _OUTRUN_CALLS:
                     raise Outrun from failure
                 raise
 

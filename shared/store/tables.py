@@ -177,3 +177,12 @@ def _reason(failure: Exception) -> str:
     if isinstance(cause, ClientError):
         return cause.response.get("Error", {}).get("Code", "ClientError")
     return type(cause).__name__
+
+
+def code_of(failure: PynamoDBException) -> str:
+    """What DynamoDB calls the failure; empty when it did not answer.
+
+    PynamoDB's own property raises AttributeError then: the response of botocore's timeouts is None.
+    """
+    response = getattr(failure.cause, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
