@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from shared.errors import Forbidden, Unauthenticated
 from shared.settings import Settings
-from shared.web.admin_access import OPEN_USER, Access, Sessions, administrator_of, is_of_another_page
+from shared.web.admin_access import OPEN_USER, Access, NobodySays, Sessions, administrator_of, is_of_another_page
 from shared.web.admin_app import admin_app, serve
 from shared.web.admin_guard import Guard, guard_of
 
@@ -44,7 +44,10 @@ class _Session:
             except (Unauthenticated, Forbidden):
                 return {"valid": False}
         self._guard.check(request.scope)
-        session = await self._sessions.find(request.scope)
+        try:
+            session = await self._sessions.find(request.scope)
+        except NobodySays:
+            return {"valid": False}
         if session is None:
             self._guard.note_failure(request.scope)
             return {"valid": False}

@@ -84,6 +84,10 @@ class OpenAccess:
             return False
 
 
+class NobodySays(Unauthenticated):
+    """Who knows the credentials could not be asked: they open nothing, and were not found wrong either."""
+
+
 class Sessions:
     """The original's session service: `GET {url}/session/validate` answers `{"valid": true, "user": "name"}`.
 
@@ -99,7 +103,7 @@ class Sessions:
         self._known: OrderedDict[bytes, tuple[float, JsonObject]] = OrderedDict()
 
     async def find(self, scope: Scope) -> JsonObject | None:
-        """The service's answer for a valid session, else None: also when it cannot be asked."""
+        """The service's answer for a valid session, else None. Raises NobodySays when it cannot be asked."""
         shown = _credentials(scope)
         if not shown:
             return None
@@ -142,12 +146,22 @@ class Sessions:
                     "GET", self._url, headers={"accept": "application/json", **shown}, timeouts=timeouts
                 ) as response,
             ):
-                session = loads(await response.read(_MOST_BYTES))
-        except (GatewayError, TimeoutError, ValueError) as failure:
-            log.warning("the session service at %s could not be asked: %s", self._url, _reason(failure))
+                said = await response.read(_MOST_BYTES)
+        except (GatewayError, TimeoutError) as failure:
+            raise self._nobody_says(_reason(failure)) from failure
+        if response.status >= 500:
+            raise self._nobody_says(f"status {response.status}")
+        try:
+            session = loads(said)
+        except ValueError:
+            log.warning("the answer of the session service at %s is not JSON", self._url)
             return None
         well = response.status < 300 and isinstance(session, dict) and session.get("valid") is True
         return session if well else None
+
+    def _nobody_says(self, reason: str) -> NobodySays:
+        log.warning("the session service at %s could not be asked: %s", self._url, reason)
+        return NobodySays("the session service could not be asked; try again")
 
 
 class SessionAccess:
@@ -254,6 +268,4 @@ def _credentials(scope: Scope) -> dict[str, str]:
 
 
 def _reason(failure: Exception) -> str:
-    if isinstance(failure, GatewayError):
-        return failure.message
-    return "its answer is not JSON" if isinstance(failure, ValueError) else "no answer in time"
+    return failure.message if isinstance(failure, GatewayError) else "no answer in time"

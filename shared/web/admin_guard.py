@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.errors import Unauthenticated
 from shared.settings import Networks
-from shared.web.admin_access import OPEN_USER, Access, Administrator, shows_credentials
+from shared.web.admin_access import OPEN_USER, Access, Administrator, NobodySays, shows_credentials
 from shared.web.admin_attempts import Attempts
 from shared.web.asgi import Scope
 from shared.web.responses import caller_of
@@ -25,6 +25,8 @@ class Guard:
             return Administrator(OPEN_USER)
         try:
             return await self.access.admit(scope)
+        except NobodySays:  # an outage must not lock out those who come back after it
+            raise
         except Unauthenticated:
             self.note_failure(scope)
             raise

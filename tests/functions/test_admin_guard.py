@@ -120,3 +120,21 @@ async def test_the_audit_log_names_the_address_behind_the_proxy(site: Site) -> N
     assert made.status_code == 201
     entries = (await site.ask(site.audit, "GET", "/api/admin/audit?user=ada", PROXY, headers)).json()["items"]
     assert [(entry["user"], entry["address"]) for entry in entries] == [("ada", "198.51.100.1")]
+
+
+@pytest.mark.parametrize("answer", [Answer({"valid": False}, status=503), Answer(cut=True, pieces=(b"{",))])
+async def test_an_outage_of_the_session_service_is_nobodys_failure(
+    site: Site, service: Loopback, answer: Answer
+) -> None:
+    service.on("GET", "/session/validate", *[answer] * 22, Answer({"valid": True, "user": "ada"}))
+    for _ in range(11):
+        assert await site.look("203.0.113.9", GOOD) == 401
+        told = await site.ask(site.session, "GET", "/session/validate", "203.0.113.9", GOOD)
+        assert (told.status_code, told.json()) == (200, {"valid": False})
+    assert await site.look("203.0.113.9", GOOD) == 200
+
+
+async def test_a_service_that_does_not_say_it_in_json_refuses_all_the_same(site: Site, service: Loopback) -> None:
+    service.on("GET", "/session/validate", Answer(b"<h1>log in</h1>", status=401))
+    await site.fail("203.0.113.9")
+    assert await site.look("203.0.113.9", GOOD) == 429
