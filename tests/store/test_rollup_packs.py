@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared import wire
@@ -32,7 +32,7 @@ def in_the_first_form(cells: Cells) -> bytes:
     return zlib.compress(wire.dumps(cells), 6)
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(packs())
 def test_what_is_packed_is_unpacked(given: list[Cells]) -> None:
     for cells in given:
@@ -40,7 +40,7 @@ def test_what_is_packed_is_unpacked(given: list[Cells]) -> None:
         assert unpack(in_the_first_form(cells)) == cells
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(packs(), st.booleans())
 def test_packs_add_up_as_their_rows_do(given: list[Cells], first_is_old: bool) -> None:
     contents = [pack(cells) for cells in given]
