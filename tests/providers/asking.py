@@ -48,7 +48,7 @@ def a_target(url: str, **fields: Any) -> Target:
         url=url,
         options=fields.pop("options", {}),
     )
-    defaults: dict[str, Any] = {"model": "actual", "timeouts": Timeouts(connect=2.0, idle=2.0)}
+    defaults: dict[str, Any] = {"model": "actual", "timeouts": Timeouts(connect=10.0, idle=10.0)}
     return Target(endpoint, **{**defaults, **fields})
 
 
