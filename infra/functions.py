@@ -105,7 +105,7 @@ def make_function(
         role=role,
         log_group=log_group,
         logging_format=lambda_.LoggingFormat.JSON,
-        application_log_level_v2=_LOG_LEVELS[chosen.log_level],
+        application_log_level_v2=_passed_level(name, chosen),
         system_log_level_v2=lambda_.SystemLogLevel.WARN,
         environment={**_environment(around, name), **environment},
         memory_size=memory_mb,
@@ -174,6 +174,14 @@ def _environment(around: Surroundings, name: str) -> dict[str, str]:
     if GRANTS[name].provider_keys:
         variables["KMS_KEY_ID"] = around.keys.providers.key_arn
     return variables
+
+
+def _passed_level(name: str, chosen: Context) -> lambda_.ApplicationLogLevel:
+    """What Lambda lets through of a function's lines. Our own loop keeps to LOG_LEVEL by itself, and its lines with
+    metrics must pass at every level."""
+    passed = _LOG_LEVELS[chosen.log_level]
+    by_itself = name in function_names() and streams(name)
+    return lambda_.ApplicationLogLevel.INFO if by_itself and chosen.log_level != "DEBUG" else passed
 
 
 def _rows(name: str) -> list[Route]:

@@ -25,8 +25,8 @@ _OPERATIONS: Mapping[RequestType, str] = {"chat": "chat", "completion": "text_co
 
 
 def log_request(scope: Scope, caller: Caller, metrics: Metrics | None = None) -> None:
-    """Write the line, when anybody wants lines of this level."""
-    if not log.isEnabledFor(logging.INFO):
+    """Write the line, when anybody wants lines of this level, or counts by them."""
+    if metrics is None and not log.isEnabledFor(logging.INFO):
         return
     fields = request_fields(scope, caller)
     if metrics is not None:

@@ -25,7 +25,7 @@ PRODUCTION = {
     "snapstart": "true",
     "concurrency": "50",
 }
-PLAIN = {"auth": "session", "session_url": "https://sessions.example.org"}
+PLAIN = {"auth": "session", "session_url": "https://sessions.example.org", "log_level": "WARNING"}
 
 
 @dataclass(frozen=True)

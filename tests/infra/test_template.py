@@ -90,6 +90,13 @@ def test_a_function_has_its_own_bounded_json_log(production: Template, function:
     assert group["LogGroupName"].endswith(function.replace("_", "-"))
 
 
+def test_lines_with_metrics_pass_at_every_level(plain: Template) -> None:
+    levels = {
+        name: plain.function(name)["LoggingConfig"]["ApplicationLogLevel"] for name in ("embeddings", "admin_audit")
+    }
+    assert levels == {"embeddings": "INFO", "admin_audit": "WARN"}
+
+
 @pytest.mark.parametrize("function", EVERY_FUNCTION)
 def test_a_role_holds_what_grants_says_and_nothing_more(production: Template, function: str) -> None:
     tables = {

@@ -280,6 +280,13 @@ def test_a_quiet_level_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert not caplog.records
 
 
+def test_metrics_are_counted_at_every_level(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR)
+    caplog.handler.setLevel(logging.NOTSET)
+    log_request(SCOPE, a_caller(a_record()), EmbeddedMetrics("gateway", by_model=False))
+    assert caplog.records[0].__dict__["fields"]["Requests"] == 1
+
+
 def test_the_cloud_writes_json_and_metrics() -> None:
     here, there = read_settings({}), read_settings({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"})
     assert (here.log_format, here.metrics) == ("text", "off")
