@@ -77,6 +77,29 @@ def test_exports_the_same_requests_as_csv(used: Site, visit: Callable[..., Page]
     assert len(rows) == 3
 
 
+def test_exports_what_the_table_of_days_shows_as_csv(used: Site, visit: Callable[..., Page]) -> None:
+    page = visit(used.url("/usage?range=24h"))
+    for choice, lines in (("A line for each day", 1), ("for each day and model", 2), ("for each day and endpoint", 2)):
+        page.get_by_role("button", name="Export CSV").click()
+        with page.expect_download() as download:
+            page.get_by_role("menuitem", name=choice, exact=choice.startswith("A")).click()
+        rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+        assert len(rows) >= lines, choice
+    page.goto(used.url("/usage?range=24h&model=priced"))
+    page.get_by_role("button", name="Export CSV").click()
+    expect(page.get_by_role("menuitem", name="for each day and endpoint")).to_be_disabled()
+
+
+def test_days_are_sorted_by_any_figure(used: Site, visit: Callable[..., Page]) -> None:
+    page = visit(used.url("/usage?range=24h"))
+    table = page.get_by_role("region", name="usage by day")
+    table.get_by_role("button", name="Attempts").click()
+    expect(table.get_by_role("columnheader", name="Attempts")).to_have_attribute("aria-sort", "descending")
+    expect(table.get_by_role("row").nth(2)).to_contain_text("priced")
+    table.get_by_role("button", name="Attempts").click()
+    expect(table.get_by_role("row").nth(2)).to_contain_text("broken")
+
+
 def test_the_overview_counts_them_and_names_what_failed(used: Site, visit: Callable[..., Page]) -> None:
     page = visit(used.url())
     expect(page.get_by_role("definition").filter(has_text="1 failed")).to_be_visible()

@@ -81,13 +81,13 @@ export const byKeyQuery = (wanted: Stretch) =>
   });
 
 /** What a line of the CSV is for. */
-export type Grain = "attempt" | "day" | "model" | "endpoint" | "key";
+export type Grain = NonNullable<Schemas["Export"]["by"]>;
 
 export async function exportUsage(wanted: Stretch, by: Grain): Promise<Blob> {
   const { request_type, ...others } = wanted;
   return (await ask(
     api.POST("/api/admin/usage/export", {
-      body: { ...others, request_type: request_type as Schemas["Export"]["request_type"], timezone: zone(), ...(by === "attempt" ? {} : { by }) },
+      body: { ...others, request_type: request_type as Schemas["Export"]["request_type"], timezone: zone(), by },
       parseAs: "blob",
     }) as Promise<{ data?: unknown; error?: unknown; response: Response }>,
   )) as Blob;
