@@ -18,6 +18,11 @@ def test_makes_one_with_a_fallback_prices_and_defaults(site: Site, visit: Callab
     page = visit(site.url("/virtual-models"))
     page.get_by_role("link", name="Add virtual model").click()
     page.get_by_label("Name").fill("made in the page")
+    aliases = page.get_by_role("combobox", name="Aliases")
+    aliases.press_sequentially("first alias")
+    aliases.press("Enter")
+    aliases.press_sequentially("gpt-4o-mini")
+    aliases.press("Enter")
     first = page.get_by_role("group", name="Asked first")
     first.get_by_role("combobox", name="Endpoint").click()
     page.get_by_role("option", name="demo", exact=True).click()
@@ -40,6 +45,7 @@ def test_makes_one_with_a_fallback_prices_and_defaults(site: Site, visit: Callab
     expect(page).to_have_url(re.compile(r"/virtual-models/\d+$"))
     expect(page.get_by_label("Value of header 1")).to_have_value("********")
     (row,) = [each for each in site.send("GET", "/virtual-models") if each["name"] == "made in the page"]
+    assert row["aliases"] == ["first alias", "gpt-4o-mini"]
     assert row["targets"] == [
         {"endpoint_id": spare, "actual_model": "spare-model"},
         {"endpoint_id": 1, "actual_model": "demo"},
@@ -56,6 +62,17 @@ def test_a_name_that_is_taken_is_said_at_the_field(site: Site, visit: Callable[.
     page.get_by_role("button", name="Add virtual model").click()
     expect(page.get_by_label("Name")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Description")).to_have_value("kept through the refusal")
+
+
+def test_an_alias_that_is_taken_is_said_at_the_field(site: Site, visit: Callable[..., Page]) -> None:
+    page = visit(site.url("/virtual-models/new?endpoint=1&model=demo"))
+    page.get_by_label("Name").fill("not demo")
+    aliases = page.get_by_role("combobox", name="Aliases")
+    aliases.press_sequentially("demo")
+    aliases.press("Enter")
+    page.get_by_role("button", name="Add virtual model").click()
+    expect(page.get_by_text("Look at the marked fields")).to_be_visible()
+    expect(aliases).to_have_attribute("aria-invalid", "true")
 
 
 def test_published_prices_are_proposed_and_taken_on_request(site: Site, visit: Callable[..., Page]) -> None:

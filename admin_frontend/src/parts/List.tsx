@@ -119,7 +119,7 @@ export function List<Row>(props: Props<Row>) {
                   <Table.Tr key={id(row)} role="row">
                     {visible.map((column) => (
                       <Table.Td key={column.key} className={classes(column)} role="cell" data-title={column.title}>
-                        {column.cell(row)}
+                        <div>{column.cell(row)}</div>
                       </Table.Td>
                     ))}
                   </Table.Tr>
