@@ -49,3 +49,25 @@ def test_older_ones_are_a_page_away(site: Site, visit: Callable[..., Page]) -> N
     expect(rows).to_have_count(50)
     page.get_by_role("button", name="Show older ones").click()
     expect(rows).to_have_count(60)
+
+
+def test_times_in_filters_are_those_of_the_shown_zone(site: Site, visit: Callable[..., Page]) -> None:
+    def show_in(zone: str | None) -> None:
+        site.send("PUT", "/settings", {"version": site.send("GET", "/settings")["version"], "display_timezone": zone})
+
+    show_in("Asia/Tokyo")
+    page = visit(site.url("/activity"))
+    expect(page.get_by_text("time of Asia/Tokyo").first).to_be_visible()
+    page.get_by_label("Since").fill("2026-01-01T09:00")
+    expect(page).to_have_url(site.url("/activity?since=1767225600"))
+    show_in("Europe/Berlin")
+    page.reload()
+    expect(page.get_by_label("Since")).to_have_value("2026-01-01T01:00")
+    show_in(None)
+
+
+def test_a_request_is_found_by_its_id(site: Site, visit: Callable[..., Page]) -> None:
+    wanted = site.chat("demo").headers["x-request-id"]
+    page = visit(site.url("/activity"))
+    page.get_by_label("Request").fill(wanted)
+    expect(page.get_by_role("region", name="activity").get_by_role("row")).to_have_count(2)

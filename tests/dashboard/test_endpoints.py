@@ -135,3 +135,15 @@ def test_a_script_in_a_name_stays_text(site: Site, visit: Callable[..., Page]) -
     page = visit(site.url("/endpoints"))
     expect(page.get_by_role("link", name=name)).to_be_visible()
     assert page.locator("table img").count() == 0
+
+
+def test_another_origin_asks_for_the_key_again(site: Site, visit: Callable[..., Page]) -> None:
+    body = {"name": "moving", "endpoint_type": "openai", "url": "http://127.0.0.1:9", "api_key": "sk-0123456789abcdef"}
+    made = site.send("POST", "/endpoints", body)
+    page = visit(site.url(f"/endpoints/{made['id']}"))
+    page.get_by_label("URL").fill("http://127.0.0.1:19")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("textbox", name="API key")).to_have_attribute("aria-invalid", "true")
+    page.get_by_role("textbox", name="API key").fill("sk-another-0123456789")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("moving is saved.")).to_be_visible()

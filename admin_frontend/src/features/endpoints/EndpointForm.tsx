@@ -93,6 +93,7 @@ export function EndpointForm({ stored }: { stored: Endpoint | undefined }) {
             value={values.api_key}
             onChange={(event) => set("api_key", event.currentTarget.value)}
             error={error("api_key")}
+            aria-invalid={error("api_key") !== undefined}
             disabled={values.clear_api_key}
             autoComplete="off"
             visibilityToggleButtonProps={{ "aria-label": "Show or hide the key" }}
