@@ -23,6 +23,7 @@ _STATUS = re.compile(r"[1-5][0-9][0-9]")
 _WORD_CHARS = 300
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 _DOLLARS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?")
+_LATEST_MS = 4_102_444_800_000  # 2100-01-01; a time beyond is a mistake in units
 _MOMENT = "seconds since 1970, or a date or time like 2026-08-01T12:00:00Z"
 _COSTS = ("cost", "input_cost", "cache_read_cost", "cache_write_cost", "output_cost")
 
@@ -151,12 +152,18 @@ def _with_outcome(wanted: Filter, text: str, field: str) -> Filter:
 def _moment_ms(text: str, field: str) -> int:
     """Milliseconds since 1970."""
     try:
-        if _SECONDS.fullmatch(text):
-            return int(Decimal(text) * 1000)
-        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign that was not encoded arrives as a space
+        seconds = Decimal(text) if _SECONDS.fullmatch(text) else _of_date(text)
     except ValueError:
         raise invalid_field(field, f"must be {_MOMENT}") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    if not 0 <= seconds * 1000 <= _LATEST_MS:
+        raise invalid_field(field, "must lie between 1970 and 2100")
+    return int(seconds * 1000)
+
+
+def _of_date(text: str) -> Decimal:
+    """Raises ValueError. A plus sign that was not encoded arrives as a space."""
+    moment = datetime.fromisoformat(text.replace(" ", "+"))
+    return Decimal(repr((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()))
 
 
 def _picodollars(text: str, field: str) -> int:

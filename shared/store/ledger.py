@@ -113,14 +113,14 @@ class Ledger:
             if visited == _MOST_DAYS:
                 return Page(found, _cursor(f"{_day_starts_ms(day) + _DAY_SECONDS * 1000:013d}"))
             page_size = max(10, limit // 2) if only == ANY else 250
-            for moment, record in self._of_day(day, before, page_size):
-                if only.since_ms is not None and record.time_ms < only.since_ms:
+            for item in self._of_day(day, before, page_size):
+                if only.since_ms is not None and item.moment < f"{only.since_ms:013d}":
                     return Page(found, None)
                 examined += 1
-                if only.takes(record):
+                if not self._expired(item) and only.takes(record := read_record(item.document)):
                     found.append(record)
                 if len(found) == limit or examined == _MOST_EXAMINED:
-                    return Page(found, _cursor(moment))
+                    return Page(found, _cursor(item.moment))
         return Page(found, None)
 
     def _days(self, before: str | None, since_ms: int | None) -> Iterator[str]:
@@ -128,13 +128,15 @@ class Ledger:
         ledger = self._tables.ledger
         oldest = _day((since_ms or 0) / 1000)
         newest = _day((int(before[:13]) if before else int(self._now() * 1000) + _DAY_SECONDS * 1000) / 1000)
+        if newest < oldest:  # which DynamoDB refuses, and moto does not
+            return
         with reaching("the ledger's days"):
             for item in ledger.query(DAYS_BUCKET, ledger.moment.between(oldest, newest), scan_index_forward=False):
                 if not self._expired(item):
                     yield item.moment
 
-    def _of_day(self, day: str, before: str | None, page_size: int) -> Iterator[tuple[str, Record]]:
-        """One day's records, newest first: its shards, merged."""
+    def _of_day(self, day: str, before: str | None, page_size: int) -> Iterator[LedgerItem]:
+        """One day's items, newest first: its shards, merged. Those past their time are among them."""
         ledger = self._tables.ledger
         shards = [
             ledger.query(
@@ -146,9 +148,7 @@ class Ledger:
             for shard in range(SHARDS)
         ]
         with reaching("the ledger"):
-            for item in heapq.merge(*shards, key=lambda each: each.moment, reverse=True):
-                if not self._expired(item):
-                    yield item.moment, read_record(item.document)
+            yield from heapq.merge(*shards, key=lambda each: each.moment, reverse=True)
 
     def _mark(self, records: Iterable[Record]) -> None:
         """Make the records' days known before the records are there."""

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
 from shared.errors import InvalidRequest
 from shared.gateway.records import Record
-from shared.store.ledger import ANY, Filter, Ledger, place_of
-from shared.store.tables import Tables
+from shared.store import ledger as ledger_table
+from shared.store.ledger import ANY, Filter, Ledger, Page, place_of
+from shared.store.tables import Patience, Tables
 
 NOON = 1_763_812_800_000  # 2025-11-22T12:00:00Z
 DAY = 86_400_000
@@ -127,6 +129,79 @@ def test_one_call_visits_few_days_and_the_cursor_goes_on(ledger: Ledger) -> None
 def test_a_record_past_its_time_is_not_shown(ledger: Ledger) -> None:
     ledger.put(a_record(time_ms=NOON - 91 * DAY))
     assert ledger.newest().records == []
+
+
+@pytest.mark.parametrize("past", [0, 91], ids=["of no interest", "past their time and not deleted yet"])
+def test_what_is_passed_over_is_bounded_in_one_call(
+    ledger: Ledger, tables: Tables, monkeypatch: pytest.MonkeyPatch, past: int
+) -> None:
+    """DynamoDB deletes what has expired days later."""
+    monkeypatch.setattr(ledger_table, "_MOST_EXAMINED", 20)
+    for number in range(150):
+        ledger.item(a_record(request_id=f"r{number:03d}", time_ms=NOON - past * DAY - number)).save()
+    last = a_record(request_id="last", time_ms=NOON - past * DAY - 500, status=500)
+    # as if it were to be kept for longer: behind the others there may be more
+    item = ledger.item(last)
+    item.expires_at = NOON // 1000 + DAY
+    item.save()
+    day = ledger.day_item(place_of(last)[0][:10])
+    day.expires_at = NOON // 1000 + DAY
+    day.save()
+    first = ledger.newest(10, only=Filter(status=500))
+    assert first.records == []
+    assert first.next_cursor is not None
+    calls, cursor = 1, first.next_cursor
+    while not (page := ledger.newest(10, cursor, Filter(status=500))).records:
+        calls += 1
+        cursor = page.next_cursor
+        assert calls <= 8
+    assert page.records == [last]
+    assert calls == 7
+
+
+@pytest.mark.parametrize(
+    "only",
+    [
+        Filter(since_ms=NOON, until_ms=NOON - 3 * DAY),
+        Filter(since_ms=NOON + 9 * DAY),
+        Filter(since_ms=NOON - DAY, until_ms=0),
+    ],
+)
+def test_a_time_that_ends_before_it_begins_asks_for_nothing(only: Filter) -> None:
+    """DynamoDB refuses a BETWEEN whose bounds are the wrong way round."""
+    nobody = Tables("nobody", region="eu-central-1", endpoint="http://127.0.0.1:9", patience=Patience(0.1, 0.1, 0))
+    ledger = Ledger(nobody, keep_days=90, now=lambda: NOON / 1000)
+    assert ledger.newest(only=only) == Page([], None)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 8, 13, 40])
+@pytest.mark.parametrize("only", [ANY, Filter(statuses=range(200, 300), virtual_model="fast")], ids=["any", "filtered"])
+def test_records_that_arrive_meanwhile_neither_repeat_nor_hide_one(ledger: Ledger, limit: int, only: Filter) -> None:
+    """Newer ones, of the same millisecond too, between any two pages."""
+    there = [
+        a_record(
+            request_id=f"r{number % 7}-{number}",
+            time_ms=NOON - number // 4,
+            attempt=1 + number % 3,
+            virtual_model=("fast", "slow")[number % 5 == 0],
+        )
+        for number in range(24)
+    ]
+    ledger.put_batch(there)
+    found: list[Record] = []
+    cursor: str | None = None
+    for turn in count():
+        page = ledger.newest(limit, cursor, only)
+        found += page.records
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+        ledger.put_batch(a_record(request_id=f"s{turn}-{shift}", time_ms=NOON + 40_000 * shift) for shift in (0, 1))
+        assert turn < 60
+    expected = sorted(filter(only.takes, there), key=lambda each: place_of(each)[1], reverse=True)
+    assert [each for each in found if each.request_id.startswith("r")] == expected
+    assert len({place_of(each) for each in found}) == len(found)
+    assert [place_of(each)[1] for each in found] == sorted((place_of(each)[1] for each in found), reverse=True)
 
 
 def test_a_clock_a_little_ahead_is_shown(ledger: Ledger) -> None:
