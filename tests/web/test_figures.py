@@ -195,7 +195,7 @@ SCOPE = {"type": "http", "method": "POST"}
 
 
 def metrics_of(metrics: EmbeddedMetrics, caller: Caller) -> dict[str, Any]:
-    return metrics(request_fields(SCOPE, caller), caller)
+    return metrics(request_fields("POST", caller, 0.01), caller)
 
 
 def test_metrics_are_what_cloudwatch_reads() -> None:
@@ -274,6 +274,15 @@ def test_a_path_forges_no_line(caplog: pytest.LogCaptureFixture) -> None:
     assert TextLine().format(caplog.records[0]).count("\n") == 0
 
 
+def test_a_record_shows_only_what_may_be_written(caplog: pytest.LogCaptureFixture) -> None:
+    """Formatters of others write whatever a record's dict holds."""
+    caplog.set_level(logging.INFO)
+    log_request(SCOPE, a_caller(a_record()))
+    ours = {"request_id", "message", "asctime"}
+    known = logging.LogRecord("", 0, "", 0, "", None, None).__dict__.keys() | ours
+    assert caplog.records[0].__dict__.keys() <= known
+
+
 def test_a_quiet_level_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     log_request(SCOPE, a_caller(a_record()))
@@ -284,7 +293,7 @@ def test_metrics_are_counted_at_every_level(caplog: pytest.LogCaptureFixture) ->
     caplog.set_level(logging.ERROR)
     caplog.handler.setLevel(logging.NOTSET)
     log_request(SCOPE, a_caller(a_record()), EmbeddedMetrics("gateway", by_model=False))
-    assert caplog.records[0].__dict__["fields"]["Requests"] == 1
+    assert caplog.records[0].fields["Requests"] == 1  # type: ignore[attr-defined]
 
 
 def test_the_cloud_writes_json_and_metrics() -> None:
