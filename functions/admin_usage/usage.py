@@ -25,12 +25,14 @@ from shared.wire import dumps
 PATH = "/api/admin/usage"
 NEXT_CURSOR = "x-next-cursor"
 _WORD_CHARS = 300
+_CURSOR_CHARS = 1_000  # base64 of the longest name, of 128 characters of four bytes each
 _FILTERS = ("virtual_model", "key_id", "inbound_api_key_id")
 _NOT_BY_ENDPOINT = "endpoints are added up over all models and keys; leave it out"
 
 Seconds = Annotated[float | None, Query(description="seconds since 1970, taken outwards to the half-hour")]
 Zone = Annotated[str | None, Query(max_length=64, description="an IANA name; UTC unless told")]
 Word = Annotated[str | None, Query(max_length=_WORD_CHARS)]
+Cursor = Annotated[str | None, Query(max_length=_CURSOR_CHARS)]
 Rows = Annotated[int, Query(ge=1, le=1_000, description="the most rows of a page")]
 
 
@@ -94,7 +96,7 @@ class _Usage:
         key_id: Word = None,
         inbound_api_key_id: Word = None,
         request_type: Word = None,
-        cursor: Word = None,
+        cursor: Cursor = None,
         limit: Annotated[int, Query(ge=1, le=366, description="the most days of a page")] = 31,
     ) -> Response:
         wanted = self._range(start_date, end_date, timezone)
@@ -128,7 +130,7 @@ class _Usage:
         key_id: Word = None,
         inbound_api_key_id: Word = None,
         request_type: Word = None,
-        cursor: Word = None,
+        cursor: Cursor = None,
         limit: Rows = 1_000,
     ) -> Response:
         wanted = self._range(start_date, end_date, timezone)
@@ -146,7 +148,7 @@ class _Usage:
         end_date: Seconds = None,
         timezone: Zone = None,
         request_type: Word = None,
-        cursor: Word = None,
+        cursor: Cursor = None,
         limit: Rows = 1_000,
     ) -> Response:
         refused = [FieldError(name, _NOT_BY_ENDPOINT) for name in _FILTERS if request.query_params.get(name)]
@@ -167,7 +169,7 @@ class _Usage:
         key_id: Word = None,
         inbound_api_key_id: Word = None,
         request_type: Word = None,
-        cursor: Word = None,
+        cursor: Cursor = None,
         limit: Rows = 100,
     ) -> Response:
         wanted = self._range(start_date, end_date, timezone)
@@ -189,7 +191,7 @@ class _Usage:
         key_id: Word = None,
         inbound_api_key_id: Word = None,
         request_type: Word = None,
-        cursor: Word = None,
+        cursor: Cursor = None,
         limit: Annotated[int, Query(ge=1, le=744, description="the most hours of a page")] = 168,
     ) -> Response:
         wanted = self._range(start_date, end_date, timezone)
