@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 # A cell that begins so is a formula to a spreadsheet (OWASP, CSV Injection); full-width forms are read as the others.
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
 
 UTF8_MARK = b"\xef\xbb\xbf"  # says that it is UTF-8, which Excel does not guess
 
@@ -26,7 +26,10 @@ def dollars(picodollars: int) -> str:
 
 
 def _harmless(cell: str | int) -> str | int:
-    """Text that a spreadsheet would calculate is led by an apostrophe, which it takes for text."""
-    if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA):
-        return f"'{cell}"
+    """Text that a spreadsheet would calculate is led by an apostrophe, which it takes for text. What cannot be seen
+    before it is passed over: some drop it."""
+    if isinstance(cell, str) and not cell[:1].isalnum():
+        seen = (each for each in cell if each in _FORMULA or (each.isprintable() and each != " "))
+        if next(seen, "") in _FORMULA:
+            return f"'{cell}"
     return cell
