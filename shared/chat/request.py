@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from shared.wire import JsonObject
@@ -124,8 +124,7 @@ class ReasoningRequest(NamedTuple):
     adaptive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
+class Sampling(NamedTuple):
     """Sampling parameters; None means the client said nothing and the backend decides."""
 
     max_tokens: int | None = None
@@ -163,8 +162,7 @@ class Policy(NamedTuple):
     top_p: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
+class ChatRequest(NamedTuple):
     """One question to one virtual model.
 
     `extras` are the client's top-level fields that the canonical form has no word for: a backend of the same wire gets
@@ -179,7 +177,7 @@ class ChatRequest:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = Sampling()
     response_format: ResponseFormat | None = None
     reasoning: ReasoningRequest | None = None
     stream: bool = False
@@ -209,4 +207,4 @@ class EmbeddingRequest:
 
 def text_of(parts: tuple[Part, ...], separator: str = "\n") -> str:
     """The plain text among `parts`."""
-    return separator.join(part.text for part in parts if isinstance(part, TextPart | RefusalPart))
+    return separator.join(part.text for part in parts if isinstance(part, (TextPart, RefusalPart)))

@@ -9,15 +9,14 @@ Source: TypeAlias = Literal["provider", "estimated", "partial"]
 # estimated  it did not, or not everything: the rest is our estimate
 # partial    the answer ended early: what had arrived by then, counted as far as the backend had
 
+_NUMBERS = frozenset((int, float))
 MOST_TOKENS = 10**8  # of one bucket: a hundred times the longest context; what claims more is no count
 
 
 def count(value: object) -> int | None:
     """A backend's count of tokens, None where it is none: absent, of another type, negative or beyond belief."""
-    if value is None:  # most of the names that backends give their counts are of other backends
-        return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
-        return int(value)
+    if type(value) in _NUMBERS and 0 <= value <= MOST_TOKENS:  # type: ignore[operator]
+        return int(value)  # type: ignore[call-overload, no-any-return]
     return None
 
 

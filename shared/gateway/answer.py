@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Protocol
 
 from shared.chat.events import Batch, Frame
@@ -276,13 +275,12 @@ class Gateway:
 
 def one_choice_each(request: ChatRequest) -> list[ChatRequest]:
     """The request once per choice: for every prompt of a completion, `n` times."""
-    single = replace(request.sampling, n=1)
+    single = request.sampling._replace(n=1)
     if len(request.prompts) <= 1:
-        return [replace(request, sampling=single)] * request.sampling.n
+        return [request._replace(sampling=single)] * request.sampling.n
     system = request.messages if request.policy.system_prompt else ()
     return [
-        replace(
-            request,
+        request._replace(
             sampling=single,
             prompts=(prompt,),
             messages=(*system, *((Message("user", (TextPart(prompt),)),) if isinstance(prompt, str) else ())),

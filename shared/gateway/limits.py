@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from shared.chat.request import (
@@ -131,9 +131,8 @@ def bounded(request: ChatRequest, limits: Limits, prices: Prices | None, tokens:
     neither the client nor the virtual model has set one. `tokens` is an administrator's choice of it."""
     if prices is None or not limits.budgeted or request.sampling.max_tokens is not None:
         return request
-    return replace(
-        request,
-        sampling=replace(request.sampling, max_tokens=tokens or ASSUMED_OUTPUT_TOKENS),
+    return request._replace(
+        sampling=request.sampling._replace(max_tokens=tokens or ASSUMED_OUTPUT_TOKENS),
         policy=request.policy._replace(max_tokens=tokens or ASSUMED_OUTPUT_TOKENS),
     )
 

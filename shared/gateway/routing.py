@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from shared.chat.request import ChatRequest, Message, Policy, TextPart
@@ -68,8 +67,7 @@ def apply_policy(request: ChatRequest, model: VirtualModel) -> ChatRequest:
     stream = request.stream and not model.force_non_streaming
     if policy == Policy() and stream == request.stream:
         return request
-    sampling = replace(
-        said,
+    sampling = said._replace(
         max_tokens=said.max_tokens if policy.max_tokens is None else policy.max_tokens,
         temperature=said.temperature if policy.temperature is None else policy.temperature,
         top_p=said.top_p if policy.top_p is None else policy.top_p,
@@ -77,4 +75,4 @@ def apply_policy(request: ChatRequest, model: VirtualModel) -> ChatRequest:
     messages = request.messages
     if policy.system_prompt:
         messages = (Message("system", (TextPart(policy.system_prompt),)), *messages)
-    return replace(request, sampling=sampling, messages=messages, policy=policy, stream=stream)
+    return request._replace(sampling=sampling, messages=messages, policy=policy, stream=stream)

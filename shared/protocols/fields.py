@@ -59,7 +59,7 @@ def number(body: JsonObject, field: str, low: float | None = None, high: float |
     value = body.get(field)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise mistyped(field, "a number", value)
     _within(field, value, low, high)
     return value

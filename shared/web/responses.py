@@ -6,7 +6,6 @@ import math
 import os
 import re
 import time
-from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -54,7 +53,7 @@ def new_request_id(scope: Scope) -> str:
 def wanted_headers(request: ChatRequest, scope: Scope) -> ChatRequest:
     """The request with those of the client's headers that a queue server wants to see."""
     found = [(key.decode(), value) for key in _PASSED_ON if _HEADER_VALUE.fullmatch(value := header(scope, key))]
-    return replace(request, headers=tuple(found)) if found else request
+    return request._replace(headers=tuple(found)) if found else request
 
 
 def answer_headers(caller: Caller, answer: Answer | None, *, whole: bool = False) -> Headers:

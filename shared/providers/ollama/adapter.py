@@ -246,7 +246,7 @@ def _embeddings(answer: JsonObject, expected: int, endpoint: str) -> Embeddings:
 
 
 def _vector(value: Any, endpoint: str) -> list[float]:
-    if not isinstance(value, list) or not value or not all(isinstance(number, int | float) for number in value):
+    if not isinstance(value, list) or not value or not all(isinstance(number, (int, float)) for number in value):
         raise UpstreamMalformed(f"endpoint '{endpoint}' answered with an embedding that is not a list of numbers")
     return value
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from shared.chat.events import Event, Finished, Frame, Started, TextDelta, UsageReported
@@ -90,7 +89,7 @@ def as_chat(request: ChatRequest) -> ChatRequest:
         raise InvalidRequest(
             "this model's backend only chats and cannot read token prompts; send `prompt` as text", param="prompt"
         )
-    return replace(request, native=Native("openai_completions/chat", request.native.body))
+    return request._replace(native=Native("openai_completions/chat", request.native.body))
 
 
 def _str(value: Any) -> str | None:

@@ -56,6 +56,6 @@ def _vector(value: Any, endpoint: str) -> list[float]:
             return list(struct.unpack(f"<{len(raw) // 4}f", raw))
         except (binascii.Error, struct.error):
             raise UpstreamMalformed(f"endpoint '{endpoint}' answered with a broken base64 embedding") from None
-    if isinstance(value, list) and all(isinstance(number, int | float) for number in value):
+    if isinstance(value, list) and all(isinstance(number, (int, float)) for number in value):
         return value
     raise UpstreamMalformed(f"endpoint '{endpoint}' answered with an embedding that is not a list of numbers")

@@ -46,6 +46,7 @@ def read_usage(counts: Any) -> Usage | None:
 def _count(counts: dict[str, Any], *names: str) -> int | None:
     """The first of the names that holds a count."""
     for name in names:
-        if (found := count(counts.get(name))) is not None:
+        value = counts.get(name)
+        if value is not None and (found := count(value)) is not None:
             return found
     return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -676,8 +675,8 @@ def test_a_budget_is_given_up_in_a_tool_loop_whose_thinking_is_lost() -> None:
     request = a_request(*loop, tools=(LOOK,), reasoning=ReasoningRequest("high"))
     assert "thinking" not in body_of(request)
     assert settle(request, OLD).dropped == ("reasoning_effort",)
-    signed = replace(
-        request, messages=(ASK, spoke(ReasoningPart("t", signature="s"), ToolCallPart("a", "look", "{}")), loop[2])
+    signed = request._replace(
+        messages=(ASK, spoke(ReasoningPart("t", signature="s"), ToolCallPart("a", "look", "{}")), loop[2])
     )
     assert body_of(signed)["thinking"] == {"type": "enabled", "budget_tokens": 16_384}
 
@@ -723,7 +722,7 @@ def test_the_same_wire_keeps_the_clients_own_body() -> None:
     assert list(body) == [*own, "stream"]
     assert own["model"] == "fast"
     policy = Policy(system_prompt="Be kind.", max_tokens=9, temperature=0.5, top_p=0.9)
-    body = body_of(replace(request, policy=policy))
+    body = body_of(request._replace(policy=policy))
     assert body["system"] == [text("Be kind."), text("Own.")]
     assert (body["max_tokens"], body["temperature"], body["top_p"]) == (5, 0, 0.9)
 
