@@ -13,6 +13,7 @@ from infra.local.serving import PortTaken, bind, server
 from shared.errors import GatewayError, MethodNotAllowed
 from shared.web.asgi import Headers, Scope, Send, send_json
 from shared.web.log_lines import log_to_stderr
+from shared.web.responses import new_request_id
 from shared.web.wiring import adapters, settings
 from shared.wire import dumps
 
@@ -21,8 +22,10 @@ DASHBOARD = Path(__file__).parents[2] / "admin_frontend" / "dist"
 
 async def send_error(scope: Scope, send: Send, error: GatewayError) -> None:
     """Errors in the admin API's shape."""
-    allow: Headers = [(b"allow", ", ".join(error.allowed).encode())] if isinstance(error, MethodNotAllowed) else []
-    await send_json(send, error.status, dumps({"error": error.message}), allow)
+    headers: Headers = [(b"x-request-id", new_request_id(scope).encode())]
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", ", ".join(error.allowed).encode()))
+    await send_json(send, error.status, dumps({"error": error.message}), headers)
 
 
 def main() -> int:

@@ -1,8 +1,10 @@
 """The laptop's router finds functions as API Gateway does."""
 
+import httpx
 import pytest
 
-from infra.local.router import Router
+from infra.local.admin import send_error as send_admin_error
+from infra.local.router import Router, SendError
 from infra.routes import ROUTES
 from shared.errors import MethodNotAllowed, RouteNotFound
 from shared.web.app import send_error
@@ -37,6 +39,20 @@ def test_what_is_not_in_the_table_does_not_exist(router: Router) -> None:
     with pytest.raises(MethodNotAllowed) as refused:
         router._find("DELETE", "/v1/models")
     assert refused.value.allowed == ("GET",)
+
+
+@pytest.mark.parametrize("send", [send_error, send_admin_error], ids=["client", "admin"])
+@pytest.mark.parametrize(("method", "status"), [("GET", 404), ("DELETE", 405)])
+async def test_what_no_function_answers_has_an_id_too(send: SendError, method: str, status: int) -> None:
+    router = Router(("client", "admin"), send)
+    path = "/v1/models" if status == 405 else "/nowhere"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(router), base_url="http://localhost") as client:
+        answer = await client.request(method, path, headers={"x-request-id": "asked-1"})
+        other = await client.request(method, path, headers={"x-request-id": "not well formed"})
+    assert answer.status_code == status
+    assert answer.headers["x-request-id"] == "asked-1"
+    assert other.headers["x-request-id"].startswith("req_")
+    assert ("allow" in answer.headers) == (status == 405)
 
 
 def test_every_function_of_the_table_can_be_imported() -> None:
