@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.chat.usage import Usage, count
+from shared.chat.usage import MOST_TOKENS, Usage, count
 
 
 def read_usage(counts: Any) -> Usage | None:
@@ -14,7 +14,8 @@ def read_usage(counts: Any) -> Usage | None:
     `prompt_tokens` includes what the cache served: `prompt_tokens_details.cached_tokens` (OpenAI, vLLM, DeepInfra),
     `prompt_cache_hit_tokens` (DeepSeek), `cached_tokens` (Moonshot), `cache_read_input_tokens` (LiteLLM); cache writes
     are `prompt_tokens_details.cache_write_tokens` or `cache_creation_input_tokens`. RunPod's workers say
-    `input`/`output`, others `input_tokens`/`output_tokens`.
+    `input`/`output`, others `input_tokens`/`output_tokens`. Thoughts are part of the output, but xAI counts them beside
+    it, and only its total tells.
     """
     if not isinstance(counts, dict):
         return None
@@ -31,15 +32,18 @@ def read_usage(counts: Any) -> Usage | None:
     )
     write = _count(details, "cache_write_tokens") or _count(counts, "cache_creation_input_tokens") or 0
     thought = counts.get("completion_tokens_details") or counts.get("output_tokens_details")
-    prompt = prompt or 0
+    prompt, output = prompt or 0, output or 0
+    reasoning = (_count(thought, "reasoning_tokens") or 0) if isinstance(thought, dict) else 0
+    if reasoning and _count(counts, "total_tokens") == prompt + output + reasoning:
+        output = min(output + reasoning, MOST_TOKENS)
     read = min(read, prompt)
     write = min(write, prompt - read)
     return Usage(
         input_tokens=prompt - read - write,
-        output_tokens=output or 0,
+        output_tokens=output,
         cache_read_tokens=read,
         cache_write_5m_tokens=write,
-        reasoning_tokens=(_count(thought, "reasoning_tokens") or 0) if isinstance(thought, dict) else 0,
+        reasoning_tokens=min(reasoning, output),
     )
 
 
