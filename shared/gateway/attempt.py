@@ -76,6 +76,13 @@ class Attempt:
         usage = self._meter.succeed()
         return None if usage is reported else [Frame((UsageReported(usage),))]
 
+    def give_up(self, cause: BaseException) -> None:
+        """What comes now is of no use: it is recorded with the failure that is to blame, and not as a client's leaving.
+        An attempt that was over stays what it was."""
+        if not self._over:
+            self._over = True
+            self._meter.fail(cause if isinstance(cause, GatewayError) else InternalError("the gateway failed"))
+
     async def aclose(self) -> None:
         """Close the upstream connection; an attempt that was not over is recorded as aborted."""
         self._over = True
@@ -109,6 +116,8 @@ class Choir:
             arrived = [(self._waiting.pop(task), task) for task in done]
             broken = [error for _, task in arrived if (error := task.exception())]
             if broken:
+                for attempt in self._attempts:
+                    attempt.give_up(broken[0])
                 raise broken[0]
             for index, task in arrived:
                 batch = task.result()

@@ -9,7 +9,7 @@ import pytest
 
 from shared.chat.events import UsageReported
 from shared.chat.usage import Usage
-from shared.errors import UpstreamCut
+from shared.errors import UpstreamCut, UpstreamRefused
 from shared.gateway.answer import Answer as GatewayAnswer
 from shared.gateway.metering import Caller
 from shared.gateway.pricing import dollars
@@ -21,6 +21,8 @@ from shared.providers.registry import TYPES
 from tests.gateway.pieces import Kept, a_catalog, a_gateway
 from tests.gateway.usage_wires import SSE, WIRES, events, message_start, text_block
 from tests.providers.loopback import Answer, Loopback, loopback
+from tests.upstreams.script import HANG, Reply, says
+from tests.upstreams.server import Upstream
 
 # dollars per million tokens: as many microdollars a token
 PRICES: dict[str, Any] = {
@@ -382,3 +384,16 @@ async def test_choices_asked_one_by_one_are_charged_one_by_one() -> None:
     assert [dollars(each.cost) for each in kept.records] == ["0.000135", "0.000135"]
     assert len({each.attempt for each in kept.records}) == 2
     assert told == Usage(52, 14)
+
+
+async def test_choices_given_up_for_anothers_failure_are_nobodys_leaving() -> None:
+    kept = Kept()
+    with Upstream(lambda seen: Reply(before=(HANG,))) as server:
+        server.on("actual", Reply(before=(HANG,)), says({"error": "broken"}, 500))
+        gateway, client = a_gateway(a_catalog(Endpoint(1, "one", "ollama", server.url), **PRICES), kept)
+        request = parse({"model": "fast", "messages": [{"role": "user", "content": "hi"}], "n": 3})
+        with pytest.raises(UpstreamRefused):
+            await gateway.answer(request, Caller("req_1"))
+        await client.aclose()
+    assert len({each.attempt for each in kept.records}) == len(kept.records) == 3
+    assert {(each.outcome, each.error_code, each.cost) for each in kept.records} == {("failed", "upstream_error", 0)}
