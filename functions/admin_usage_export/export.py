@@ -72,7 +72,7 @@ def admin_usage_export_app(
     *,
     now: Callable[[], float] = time.time,
 ) -> FastAPI:
-    app = admin_app("Usage export", access)
+    app = admin_app("Usage export", access, only_reads=True)
 
     def export(wanted: Export | None = None) -> StreamingResponse:
         """By attempt newest first, as long as the ledger goes back; by day oldest first, as long as you like."""

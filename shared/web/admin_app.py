@@ -23,13 +23,20 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def admin_app(
-    title: str, access: Access | None, *, max_body_bytes: int = MAX_BODY_BYTES, public: bool = False
+    title: str,
+    access: Access | None,
+    *,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    public: bool = False,
+    only_reads: bool = False,
 ) -> FastAPI:
-    """An app without routes; `access` None or `public` let everyone in."""
+    """An app without routes; `access` None or `public` let everyone in. `only_reads`: its POSTs change nothing, and
+    viewers may make them."""
     app = FastAPI(title=title, responses=_PROBLEMS)
     for kind in (GatewayError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _refuse)
-    app.add_middleware(AdminDoor, guard=guard_of(access), max_body_bytes=max_body_bytes, public=public)
+    guard = guard_of(access)
+    app.add_middleware(AdminDoor, guard=guard, max_body_bytes=max_body_bytes, public=public, only_reads=only_reads)
     return app
 
 

@@ -27,10 +27,19 @@ MAX_BODY_BYTES = 1 << 20
 class AdminDoor:
     """A middleware in plain ASGI. Access is checked before a byte of the body is read (a FastAPI dependency would be
     asked after it), and the body is bounded and known to be JSON before the framework parses it. `public` lets everyone
-    in, to be asked by the function itself."""
+    in, to be asked by the function itself; behind a door that `only_reads` a viewer may do all there is."""
 
-    def __init__(self, app: App, guard: Guard, *, max_body_bytes: int = MAX_BODY_BYTES, public: bool = False) -> None:
+    def __init__(
+        self,
+        app: App,
+        guard: Guard,
+        *,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        public: bool = False,
+        only_reads: bool = False,
+    ) -> None:
         self._app = app
+        self._only_reads = only_reads
         self._guard = guard
         self._max_body_bytes = max_body_bytes
         self._public = public or guard.access is None
@@ -65,7 +74,7 @@ class AdminDoor:
     async def _identify(self, scope: Scope, caller: Caller) -> None:
         """Let in who may do what is asked, and remember who it is for the audit log."""
         who = await self._guard.admit(scope)
-        if who.role != "admin" and scope["method"] not in READS:
+        if who.role != "admin" and not self._only_reads and scope["method"] not in READS:
             raise Forbidden("a viewer may look at everything and change nothing; ask an administrator")
         ACTOR.set(Actor(who.user, caller.request_id, caller.client_address))
 

@@ -9,7 +9,6 @@ import { Page } from "../../parts/Page";
 import { Failed, Loading } from "../../parts/States";
 import { zone } from "../../parts/formats";
 import { useAddressState } from "../../parts/useAddressState";
-import { Changing } from "../../signin/rights";
 import { Charts } from "./Charts";
 import { Csv } from "./Csv";
 import { Days } from "./Days";
@@ -33,13 +32,7 @@ export function Usage() {
     <Page
       title="Usage and cost"
       lead={`Counted from the ledger; days are those of ${zone()}. An attempt is one question to one backend: a request that falls back makes several.`}
-      actions={
-        stretch && (
-          <Changing>
-            <Csv stretch={stretch} />
-          </Changing>
-        )
-      }
+      actions={stretch && <Csv stretch={stretch} />}
     >
       <Group gap="sm" align="flex-end">
         <SegmentedControl
