@@ -25,11 +25,24 @@ _LOW = 2**_WORD - 1
 _WIDE = range(PLACE[COSTS[0]], PLACE[COSTS[-1]] + 1)
 
 
-class _Rows(NamedTuple):
-    """By name, each of so many counters; read once."""
+class _Columns(NamedTuple):
+    """What a pack holds: its names, and from `begin` on as many bytes for each used place of a row."""
+
+    names: list[str]
+    raw: bytes
+    begin: int
+
+    def column(self, number: int) -> bytes:
+        count = len(self.names)
+        begin = self.begin + number * count
+        return self.raw[begin : begin + count]
+
+
+class _Form(NamedTuple):
+    """Packs of one form are read together. A row has so many counters, and bytes other than zero at `used`."""
 
     counters: int
-    rows: Iterable[tuple[str, int]]
+    used: tuple[int, ...]
 
 
 class _Layout(NamedTuple):
@@ -61,15 +74,19 @@ def pack(cells: Cells) -> bytes:
 
 
 def unpack(content: bytes) -> Cells:
-    given = _read(content)
-    return {name: row_of(number, given.counters) for name, number in given.rows}
+    form, columns = _read(content)
+    return {name: row_of(number, form.counters) for name, number in _rows(form, [columns])}
 
 
 def sum_of_packs(contents: Iterable[bytes], only: Names | None = None) -> Sums:
     """The packs' rows added up, those alone whose names `only` takes."""
-    sums: Sums = {}
+    packs: dict[_Form, list[_Columns]] = {}
     for content in contents:
-        rows = _read(content).rows
+        form, columns = _read(content)
+        packs.setdefault(form, []).append(columns)
+    sums: Sums = {}
+    for form, alike in packs.items():
+        rows = _rows(form, alike)
         add_to(sums, rows if only is None else (row for row in rows if only(row[0])))
     return sums
 
@@ -101,28 +118,23 @@ def _words_of(row: Sequence[int], counters: int) -> Iterable[int]:
     return chain(padded[: _WIDE.start], wide, padded[_WIDE.stop :])
 
 
-def _read(content: bytes) -> _Rows:
+def _read(content: bytes) -> tuple[_Form, _Columns]:
     if not content:
-        return _Rows(0, ())
+        return _Form(0, ()), _Columns([], b"", 0)
     raw = zlib.decompress(content)
     if raw.startswith(b"{"):  # as packs were first: {name: row}
-        return _of_first_form(wire.loads(raw))
+        return _read(pack(wire.loads(raw)))
     end = raw.index(b"\n")
     counters, names, used = wire.loads(raw[:end])
-    count, size = len(names), used[-1] + 1 if used else 1
-    rows = bytearray(count * size)
-    for begin, place in zip(range(end + 1, len(raw), count or 1), used, strict=True):
-        rows[place::size] = raw[begin : begin + count]
-    return _Rows(counters, zip(names, _numbers(rows, size), strict=True))
+    return _Form(counters, tuple(used)), _Columns(names, raw, end + 1)
 
 
-def _of_first_form(cells: Cells) -> _Rows:
-    counters = max(map(len, cells.values()), default=0)
-    words = _layout(counters).words
-    rows = b"".join([words.pack(*_words_of(row, counters)) for row in cells.values()])
-    return _Rows(counters, zip(cells, _numbers(rows, words.size or 1), strict=True))
-
-
-def _numbers(rows: bytes | bytearray, size: int) -> Iterator[int]:
-    for (row,) in iter_unpack(f"{size}s", rows):
-        yield int.from_bytes(row, "little")
+def _rows(form: _Form, packs: Sequence[_Columns]) -> Iterator[tuple[str, int]]:
+    """Every pack's rows with their names. A place of all their rows is filled at once, which is most of the work."""
+    names = [name for each in packs for name in each.names]
+    size = form.used[-1] + 1 if form.used else 1
+    rows = bytearray(len(names) * size)
+    for column, place in enumerate(form.used):
+        rows[place::size] = b"".join([each.column(column) for each in packs])
+    for name, (row,) in zip(names, iter_unpack(f"{size}s", rows), strict=True):
+        yield name, int.from_bytes(row, "little")
