@@ -82,8 +82,8 @@ def _run(name: str, *arguments: str | Path, **environment: str) -> None:
 
 
 def found_links() -> dict[str, str]:
-    """The environment, with the folder of wheels that pip is told of shown to uv too."""
-    return {"UV_FIND_LINKS": os.environ.get("PIP_FIND_LINKS", ""), **os.environ}
+    """The environment, with what pip has by itself for uv too: the system's certificates, and the folder of wheels."""
+    return {"UV_SYSTEM_CERTS": "1", "UV_FIND_LINKS": os.environ.get("PIP_FIND_LINKS", ""), **os.environ}
 
 
 def _name_also(name: str, known: str, installed: str) -> None:
