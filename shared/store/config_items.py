@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -25,6 +26,8 @@ from shared.store.config_records import (
 )
 from shared.store.refusals import NotFound
 from shared.store.tables import ConfigItem, Tables, reaching
+
+log = logging.getLogger(__name__)
 
 Kind: TypeAlias = Literal["endpoint", "virtual_model", "tool_pattern"]
 StoredRecord: TypeAlias = EndpointRecord | VirtualModelRecord | ToolPatternRecord
@@ -65,22 +68,15 @@ class ConfigItems:
         self._tables = tables
 
     def load(self) -> Configuration:
+        """Without what cannot be read, as a record that somebody has written by hand: the others go on serving."""
         found = Configuration(0, [], [], [], FormatSwitches())
         with reaching("the configuration"):
             for item in self._tables.config.query(CONFIG_SCOPE, consistent_read=True):
-                match item.key.partition("#")[0]:
-                    case "" if item.key == VERSION_KEY:
-                        found = found._replace(version=int(item.version or 0))
-                    case "endpoint":
-                        found.endpoints.append(endpoint_of(item))
-                    case "virtual_model":
-                        found.virtual_models.append(virtual_model_of(item))
-                    case "tool_pattern":
-                        found.tool_patterns.append(tool_pattern_of(item))
-                    case "formats":
-                        found = found._replace(formats=formats_of(item))
-                    case "settings":
-                        found = found._replace(settings=settings_of(item))
+                try:
+                    found = _with(found, item)
+                except (TypeError, ValueError, LookupError) as fault:
+                    kind = type(fault).__name__  # its words could hold what the record holds
+                    log.error("record %r of the configuration cannot be read and is left out (%s)", item.key, kind)
         return found
 
     def one(self, kind: Kind, record_id: int) -> ConfigItem:
@@ -135,6 +131,23 @@ def _check_size(document: str) -> None:
             f"takes {sizes[largest]} of the {size} bytes of all fields, which may take {_MOST_DOCUMENT_BYTES} together",
             param={"sealed_headers": "custom_headers"}.get(largest, largest),
         )
+
+
+def _with(found: Configuration, item: ConfigItem) -> Configuration:
+    match item.key.partition("#")[0]:
+        case "" if item.key == VERSION_KEY:
+            return found._replace(version=int(item.version or 0))
+        case "endpoint":
+            found.endpoints.append(endpoint_of(item))
+        case "virtual_model":
+            found.virtual_models.append(virtual_model_of(item))
+        case "tool_pattern":
+            found.tool_patterns.append(tool_pattern_of(item))
+        case "formats":
+            return found._replace(formats=formats_of(item))
+        case "settings":
+            return found._replace(settings=settings_of(item))
+    return found
 
 
 def record_key(kind: Kind, record_id: int) -> str:

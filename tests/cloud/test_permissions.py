@@ -67,7 +67,7 @@ THINGS: dict[str, Do] = {
     "read who holds a name": query("config", "scope", "name"),
     "read the seeds": query("config", "scope", "seed"),
     "read the whole configuration table": scan("config"),
-    "write the configuration": put("config", scope="config", key="endpoint#1"),
+    "write the configuration": put("config", scope="config", key="nothing#1"),
     "delete from the configuration": delete("config", scope="config", key="endpoint#999"),
     "write a seed": put("config", scope="seed", key="x"),
     "note an endpoint's health": put("config", scope="health", key="999"),

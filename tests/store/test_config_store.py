@@ -61,6 +61,17 @@ def test_a_virtual_model_reads_back_exactly(store: ConfigStore) -> None:
     assert read.value.targets == (TargetSpec(endpoint.id, "qwen3"),)
 
 
+@pytest.mark.parametrize("document", [None, "{}", "[]", "no JSON", '{"name": "x", "url": "http://x", "more": 1}'])
+def test_a_record_that_cannot_be_read_takes_no_other_with_it(
+    store: ConfigStore, tables: Tables, document: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = store.create_endpoint(EndpointRecord(name="kept", url="http://kept", endpoint_type="openai"))
+    tables.config("config", "endpoint#0000000099", document=document).save()
+    assert list(store.load_catalog().endpoints) == [kept.id]
+    assert [each.name for each in store.list_endpoints()] == ["kept"]
+    assert "endpoint#0000000099" in caplog.text
+
+
 def test_absent_stays_absent(store: ConfigStore) -> None:
     store.create_virtual_model(a_virtual_model())
     read = store.get_virtual_model(1).value
