@@ -7,4 +7,9 @@ from importlib import import_module
 
 from mangum import Mangum
 
-handler = Mangum(import_module(os.environ["GATEWAY_APP"]).app, lifespan="off")
+from shared.garbage import loading
+
+with loading():
+    _app = import_module(os.environ["GATEWAY_APP"]).app
+
+handler = Mangum(_app, lifespan="off")

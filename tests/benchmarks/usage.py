@@ -28,6 +28,7 @@ from fastapi.testclient import TestClient
 from functions.admin_usage.usage import PATH, admin_usage_app
 from infra.local.store_disk import RedoFile
 from shared import wire
+from shared.garbage import loading
 from shared.store.counters import FIELDS, TTFT_CLASSES, Counters
 from shared.store.key_labels import KeyLabels
 from shared.store.rollup_packs import Cells, pack
@@ -194,9 +195,9 @@ def measure(folder: Path) -> list[tuple[str, float, float, float, int, int]]:
         os.environ |= {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
         tables = Tables(_PREFIX, region="us-east-1", endpoint=line.split()[-1])
         reader = RollupReader(tables, now=lambda: NOW)
-        app = TestClient(
-            admin_usage_app(reader, KeyLabels(tables), OpenAccess(), now=lambda: NOW), base_url="http://127.0.0.1:5001"
-        )
+        with loading():  # as on Lambda and on the laptop
+            served = admin_usage_app(reader, KeyLabels(tables), OpenAccess(), now=lambda: NOW)
+        app = TestClient(served, base_url="http://127.0.0.1:5001")
         return [(what, *_asked(app, reader, path, parameters)) for what, path, parameters in QUESTIONS]
     finally:
         store.terminate()
