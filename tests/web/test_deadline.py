@@ -62,7 +62,7 @@ async def test_a_stream_ends_with_the_protocols_timeout_error_before_the_deadlin
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_backend_that_says_nothing_before_the_deadline_is_a_504(stream: bool) -> None:
     async with served(Answer({}, delay_seconds=4)) as (api, kept, _):
-        posted = await api.invoke(asks(stream=stream), seconds=1.0)
+        posted = await api.invoke(asks(stream=stream), seconds=2.0)
         assert posted.prelude["statusCode"] == 504
         assert "x-request-id" in posted.prelude["headers"]
         assert json.loads(posted.body)["error"]["code"] == "upstream_timeout"
