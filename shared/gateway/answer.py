@@ -30,6 +30,11 @@ class CatalogSource(Protocol):
         """The catalog as it is now; asked when a model is not known, which may have been added a moment ago."""
         ...
 
+    async def settle(self) -> None:
+        """After the client's last byte: what is looked up behind requests comes to its end. Lambda freezes a process
+        between two requests, and what is asked then has no answer."""
+        ...
+
 
 class AdapterTable(Protocol):
     def __getitem__(self, endpoint_type: str) -> Adapter: ...
@@ -154,6 +159,7 @@ class Gateway:
             # a caller that is cancelled, because its client has left, has used it all the same
             await asyncio.shield(self._limiter.settle(lease, tokens, cost))
         await self.recorder.flush()
+        await self.catalog.settle()
 
     async def _reserve(self, request: ChatRequest | EmbeddingRequest, route: Route, caller: Caller) -> None:
         """Once per request, whatever number of targets is tried. Raises RateLimited."""

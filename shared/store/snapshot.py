@@ -74,6 +74,11 @@ class CatalogCache:
         await self._fly()
         return await self.get()
 
+    async def settle(self) -> None:
+        """Wait for a check that is on its way, and for no longer than it may take."""
+        if self._flight is not None:
+            await asyncio.shield(self._flight)
+
     def invalidate(self) -> None:
         """The configuration was changed by this process: the next `get` reads it anew."""
         self._valid = False

@@ -44,6 +44,7 @@ class ModelsRoute:
         else:
             body = {"object": "list", "data": [row(name, model) for name, model in models.items()]}
         await send_json(send, 200, dumps(body), success_headers(caller_of(scope)))
+        await self._gateway().catalog.settle()
 
 
 def openai_row(name: str, model: VirtualModel, catalog: Catalog) -> JsonObject:

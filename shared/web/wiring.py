@@ -271,6 +271,9 @@ class EnvironmentCatalog:
     async def refreshed(self) -> Catalog:
         return self._with_environment(await self._stored.refreshed())
 
+    async def settle(self) -> None:
+        await self._stored.settle()
+
     def _with_environment(self, catalog: Catalog) -> Catalog:
         if self._merged is None or self._seen is not catalog:
             self._seen = catalog

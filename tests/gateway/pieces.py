@@ -30,6 +30,9 @@ class FixedCatalog:
         self.catalog = self.later or self.catalog
         return self.catalog
 
+    async def settle(self) -> None:
+        """Nothing is on its way."""
+
 
 @dataclass
 class Kept:

@@ -228,3 +228,15 @@ async def test_a_hanging_dynamodb_is_given_up_within_the_deadline(
     with pytest.raises(StoreUnavailable, match=r"no answer in 0\.25 s"):
         await cache.get()
     assert 0.2 < time.perf_counter() - began < 0.6
+
+
+async def test_a_check_behind_a_request_ends_before_the_process_may_be_frozen(
+    cache: CatalogCache, source: Source, clock: Clock
+) -> None:
+    await cache.get()
+    await cache.settle()  # nothing is on its way
+    source.version, source.answers_after_seconds = 2, 0.02
+    clock.seconds += 6
+    assert (await cache.get()).version == 1
+    await cache.settle()
+    assert (await cache.get()).version == 2

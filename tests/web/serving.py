@@ -39,6 +39,9 @@ class InMemory:
     async def refreshed(self) -> Catalog:
         return self.catalog
 
+    async def settle(self) -> None:
+        """Nothing is on its way."""
+
     async def reveal(self, endpoint: Endpoint) -> str | None:
         return None
 
